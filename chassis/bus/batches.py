@@ -1,0 +1,166 @@
+"""Deliveries of several queues in batches, in the order in which they came.
+
+=======================================  =====================================================
+the handler                              the batch
+=======================================  =====================================================
+returns                                  is acknowledged as a whole
+raises ``Retry``                         is handed over again after a pause that grows, for ever
+raises ``Restart``                       comes again on a new channel, as do all unacknowledged
+raises anything else                     is logged and tried again; after ``attempts``, its deliveries
+                                         are tried one by one, and one that fails ``attempts`` times
+                                         rests in ``.dead``
+gets a batch without it                  a delivery whose payload is broken rests in ``.dead``
+=======================================  =====================================================
+
+Nothing is acknowledged before all that came before it is handled or rests, confirmed, in ``.dead``.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from chassis.bus.delivery import Broken, Delivery, PayloadReader
+from chassis.bus.errors import PublishFailed, Restart, Retry
+from chassis.bus.intake import Intake, Opened, Stopped
+from chassis.bus.parking import Parking, paused
+from chassis.bus.topology import WorkQueue
+from chassis.bus.wire import Received
+from contracts.payload import Payload
+
+log = structlog.get_logger(__name__)
+
+Pair = tuple[Received, Delivery]
+
+
+class BatchConsumer:
+    """Hands deliveries of ``queues`` to ``handle``, up to ``max_batch`` at a time, in the thread that calls ``run``.
+
+    A batch is whatever is there when the last one is done: nobody waits for one to fill. Up to
+    ``prefetch`` deliveries of each queue are taken from the broker ahead. ``on_channel`` is called,
+    in the same thread, before the first delivery of each new channel: everything unacknowledged
+    comes again, and others may have worked on it meanwhile.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        queues: Sequence[WorkQueue],
+        payloads: Iterable[type[Payload]],
+        handle: Callable[[Sequence[Delivery]], None],
+        max_batch: int = 500,
+        prefetch: int = 1000,
+        on_channel: Callable[[], None] | None = None,
+    ) -> None:
+        self._queues = {work_queue.name: work_queue for work_queue in queues}
+        self._reader = PayloadReader(payloads)
+        self._handle = handle
+        self._max_batch = max_batch
+        self._on_channel = on_channel
+        name = f"{service} {queues[0].name}" + (f" and {len(queues) - 1} more" if len(queues) > 1 else "")
+        self._intake = Intake(url, name=name, queues=queues, prefetch=prefetch)
+        self._parking = Parking(url, name=f"{name} parking", queues=queues)
+
+    def run(self, stop: threading.Event) -> None:
+        """Consume until ``stop`` is set, whatever becomes of the connection meanwhile."""
+        self._intake.start(stop)
+        try:
+            while not stop.is_set():
+                taken = self._intake.take(self._max_batch)
+                if isinstance(taken, Stopped):
+                    break
+                if isinstance(taken, Opened):
+                    self._begin_channel()
+                elif taken:
+                    self._settle(taken, stop)
+        finally:
+            self._intake.close()
+            self._parking.close()
+
+    def _begin_channel(self) -> None:
+        if self._on_channel is not None:
+            self._on_channel()
+
+    def _settle(self, taken: list[Received], stop: threading.Event) -> None:
+        pairs, broken = self._read(taken)
+        try:
+            done = self._handled(pairs, stop) and all(self._buried(*pair, stop) for pair in broken)
+        except Restart:
+            log.warning("channel restarted on request", queues=list(self._queues))
+            self._intake.restart()
+            return
+        if done:
+            self._intake.ack(taken[-1], is_multiple=True)
+            self._intake.settled()
+
+    def _read(self, taken: list[Received]) -> tuple[list[Pair], list[tuple[Received, str]]]:
+        pairs: list[Pair] = []
+        broken: list[tuple[Received, str]] = []
+        for received in taken:
+            try:
+                pairs.append((received, self._reader.delivery(received)))
+            except Broken as error:
+                broken.append((received, str(error)))
+        return pairs, broken
+
+    def _handled(self, pairs: list[Pair], stop: threading.Event) -> bool:
+        """Whether all of ``pairs`` are dealt with; False if the channel is gone or it is time to stop."""
+        if not pairs:
+            return True
+        failure = self._tried(pairs, stop)
+        if failure is None:
+            return True
+        if failure is _GIVEN_UP:
+            return False
+        if len(pairs) == 1:
+            return self._buried(pairs[0][0], type(failure).__name__, stop)
+        return self._one_by_one(pairs, stop)
+
+    def _one_by_one(self, pairs: list[Pair], stop: threading.Event) -> bool:
+        for pair in pairs:
+            if not self._handled([pair], stop):
+                return False
+            # What came before the next one is settled: a crash from here on must not repeat it.
+            self._intake.ack(pair[0], is_multiple=True)
+        return True
+
+    def _tried(self, pairs: list[Pair], stop: threading.Event) -> Exception | None:
+        deliveries = [delivery for _, delivery in pairs]
+        attempts = self._queues[deliveries[0].queue].attempts
+        failures = 0
+        for _attempt in paused(stop):
+            if not self._intake.is_current(pairs[0][0]):
+                return _GIVEN_UP
+            try:
+                self._handle(deliveries)
+            except Restart:
+                raise
+            except Retry as verdict:
+                log.warning("batch retried", queue=deliveries[0].queue, size=len(deliveries), reason=str(verdict))
+            except Exception as error:
+                # The outermost loop: a bad batch must not stop the others
+                failures += 1
+                log.exception("batch failed", queue=deliveries[0].queue, size=len(deliveries), attempt=failures)
+                if failures >= attempts:
+                    return error
+            else:
+                return None
+        return _GIVEN_UP
+
+    def _buried(self, received: Received, reason: str, stop: threading.Event) -> bool:
+        work_queue = self._queues[received.consumer_tag]
+        for _attempt in paused(stop):
+            if not self._intake.is_current(received):
+                return False
+            try:
+                self._parking.bury(received, work_queue, attempts=work_queue.attempts, reason=reason)
+            except PublishFailed as error:
+                log.warning("could not bury a delivery", queue=work_queue.name, reason=repr(error))
+            else:
+                return True
+        return False
+
+
+_GIVEN_UP = Exception("the channel is gone, or it is time to stop")

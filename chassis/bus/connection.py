@@ -1,0 +1,260 @@
+"""One connection to the broker, kept up by an I/O thread of its own.
+
+A pika connection belongs to the thread that made it: others may only ask that thread to do
+something (``Link.call``). The thread runs nothing but I/O, so no handler can hold up heartbeats.
+"""
+
+import random
+import select
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import pika
+import structlog
+from pika.adapters.select_connection import IOLoop, SelectConnection
+from pika.exceptions import InvalidFrameError
+from pika.frame import decode_frame
+
+from chassis.bus import wire
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 20
+BLOCKED_SECONDS = 30
+FIRST_BACKOFF_SECONDS = 0.1
+LONGEST_BACKOFF_SECONDS = 10.0
+CLOSING_SECONDS = 3.0
+_STEADY_SECONDS = 5.0
+_RECEIVE_BYTES = 64 * 1024
+
+
+class Wire(SelectConnection):
+    """A pika connection that hands deliveries and confirms to channel readers directly."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.readers: dict[int, wire.ChannelReader] = {}
+        super().__init__(*args, **kwargs)
+
+    def emit(self, frames: bytes) -> None:
+        """Send whole frames, in the order of calls. Only for channels that are open; I/O thread only."""
+        pika_side = cast(Any, self)
+        pika_side.bytes_sent += len(frames)
+        pika_side._adapter_emit_data(frames)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the socket has not taken yet."""
+        size: int = cast(Any, self)._get_write_buffer_size()
+        return size
+
+    def _proto_connection_made(self, transport: Any) -> None:
+        transport._MAX_RECV_BYTES = _RECEIVE_BYTES
+        cast(Any, super())._proto_connection_made(transport)
+
+    def _on_data_available(self, data_in: bytes) -> None:
+        if not self.readers:
+            cast(Any, super())._on_data_available(data_in)
+            return
+        buffered = cast(bytes, getattr(self, "_frame_buffer", b""))
+        data = buffered + data_in if buffered else data_in
+        self._frame_buffer = data[self._take_frames(data) :]
+
+    def _take_frames(self, data: bytes) -> int:
+        position, end = 0, len(data)
+        while end - position >= wire.FRAME_OVERHEAD:
+            kind, channel, size = wire.frame_at(data, position)
+            start = position + 7
+            following = start + size + 1
+            if following > end:
+                break
+            if data[following - 1] != wire.FRAME_END:
+                raise InvalidFrameError("Invalid FRAME_END marker")
+            reader = self.readers.get(channel)
+            if reader is None or not reader.take(kind, data, start, size):
+                cast(Any, self)._process_frame(decode_frame(data[position:following])[1])
+            position = following
+        self.bytes_received += position
+        return position
+
+
+def parameters_of(url: str, name: str) -> list[pika.URLParameters]:
+    """How to connect to each host of ``url``, which may list several: ``amqp://user:secret@one:5672,two:5672/vhost``.
+
+    ``name`` is what the broker's own screens call the connection.
+    """
+    parts = urlsplit(url)
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    return [_parameters(parts._replace(netloc=f"{credentials}{at}{host}").geturl(), name) for host in hosts.split(",")]
+
+
+def _parameters(url: str, name: str) -> pika.URLParameters:
+    parameters = pika.URLParameters(url)
+    parameters.heartbeat = HEARTBEAT_SECONDS
+    parameters.blocked_connection_timeout = BLOCKED_SECONDS
+    parameters.client_properties = {"connection_name": name}
+    parameters.socket_timeout = 5.0
+    parameters.stack_timeout = 10.0
+    parameters.connection_attempts = 1
+    return parameters
+
+
+class Link:
+    """Keeps a connection up: connects, tells ``on_open``, and when it is lost, ``on_lost``, and connects again.
+
+    Both are called in the I/O thread. Start it after a fork, never before.
+    """
+
+    def __init__(self, url: str, *, name: str, on_open: Callable[[Wire], None], on_lost: Callable[[], None]) -> None:
+        self._parameters = parameters_of(url, name)
+        self.name = name
+        self._on_open = on_open
+        self._on_lost = on_lost
+        self._loop = IOLoop()
+        self._thread: threading.Thread | None = None
+        self._work: deque[Callable[[], None]] = deque()
+        self._is_woken = False
+        self._is_closing = False
+        self._wire: Wire | None = None
+        self._attempt: Any = None
+        self._failures = 0
+        self._opened_at = 0.0
+
+    def start(self) -> None:
+        """Begin to connect; returns at once. Starting twice is starting once."""
+        if self._thread is None:
+            _refuse_epoll_under_gevent()
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            self._thread.start()
+
+    def call(self, work: Callable[[], None]) -> None:
+        """Have the I/O thread do ``work`` soon, in the order of calls. Any thread may call."""
+        self._work.append(work)
+        # One wakeup is enough for all that is waiting; each costs a system call.
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.add_callback_threadsafe(self._do_work)
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Have ``work`` done in a while. I/O thread only; forgotten if the I/O loop has to be replaced."""
+        self._loop.call_later(seconds, work)
+
+    def drop(self, reason: str) -> None:
+        """Give up the present connection and make a new one. I/O thread only."""
+        if self._wire is not None and self._wire.is_open:
+            log.warning("bus connection dropped", connection=self.name, reason=reason)
+            self._wire.close(320, reason)
+
+    def close(self, timeout: float = CLOSING_SECONDS + 2.0) -> None:
+        """Close the connection once what was handed over is written, and end the thread."""
+        self._is_closing = True
+        if self._thread is None:
+            self._loop.close()
+            return
+        self.call(self._shut)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+    def _do_work(self) -> None:
+        self._is_woken = False
+        while self._work:
+            work = self._work.popleft()
+            try:
+                work()
+            except Exception:
+                # The outermost loop: one bad piece of work must not end the connection
+                log.exception("bus work failed", connection=self.name)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._connect()
+                self._loop.start()
+            except Exception:
+                # The outermost loop: whatever broke, connect again
+                log.exception("bus connection broke", connection=self.name)
+            self._forget_connection()
+            if self._is_closing:
+                break
+            self._replace_loop()
+        self._loop.close()
+
+    def _replace_loop(self) -> None:
+        broken, self._loop = self._loop, IOLoop()
+        broken.close()
+        time.sleep(self._backoff())
+        self._loop.add_callback_threadsafe(self._do_work)
+
+    def _forget_connection(self) -> None:
+        abandoned, self._wire = self._wire, None
+        if abandoned is not None:
+            _close_socket(abandoned)
+            self._on_lost()
+
+    def _connect(self) -> None:
+        if self._is_closing:
+            self._loop.stop()
+            return
+        targets = random.sample(self._parameters, len(self._parameters))
+        self._attempt = Wire.create_connection(targets, on_done=self._on_connected, custom_ioloop=self._loop)
+
+    def _on_connected(self, outcome: object) -> None:
+        self._attempt = None
+        if not isinstance(outcome, Wire):
+            self._try_again(outcome)
+            return
+        self._wire = outcome
+        self._opened_at = time.monotonic()
+        outcome.add_on_close_callback(self._on_closed)
+        if self._is_closing:
+            self._shut()
+            return
+        log.info("bus connected", connection=self.name)
+        self._on_open(outcome)
+
+    def _on_closed(self, _connection: object, reason: object) -> None:
+        self._wire = None
+        if time.monotonic() - self._opened_at > _STEADY_SECONDS:
+            self._failures = 0
+        self._on_lost()
+        self._try_again(reason)
+
+    def _try_again(self, reason: object) -> None:
+        if self._is_closing:
+            self._loop.stop()
+            return
+        pause = self._backoff()
+        log.warning("bus disconnected", connection=self.name, reason=repr(reason), pause_s=round(pause, 2))
+        self._loop.call_later(pause, self._connect)
+
+    def _backoff(self) -> float:
+        # Half of it is chance, so that a broker that comes back is not met by everybody at once.
+        pause = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains from guessing it
+
+    def _shut(self) -> None:
+        if self._wire is not None:
+            if self._wire.is_open:
+                self._wire.close()
+            self._loop.call_later(CLOSING_SECONDS, self._loop.stop)
+        elif self._attempt is not None:
+            self._attempt.abort()
+        else:
+            self._loop.stop()
+
+
+def _close_socket(abandoned: Wire) -> None:
+    transport = cast(Any, abandoned)._transport
+    if transport is not None:
+        transport._sock.close()
+
+
+def _refuse_epoll_under_gevent() -> None:
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading") and hasattr(select, "epoll"):
+        raise RuntimeError("select was imported before gevent's monkey patch: the I/O thread would stall the process")

@@ -1,0 +1,125 @@
+"""Deliveries of one queue, one after another, each to the handler of its payload's class.
+
+=======================================  =====================================================
+the handler                              the delivery
+=======================================  =====================================================
+returns                                  is acknowledged
+raises ``Retry``                         waits in ``.retry``; after ``attempts``, rests in ``.dead``
+raises ``Reject``                        rests in ``.dead`` now
+raises ``Restart``                       comes again on a new channel, as do all unacknowledged
+raises anything else                     is logged, then as ``Retry``
+is not called: the payload is broken     rests in ``.dead`` now
+=======================================  =====================================================
+
+A delivery is in its new place, confirmed by the broker, before it is acknowledged in the old one.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from chassis import correlation
+from chassis.bus.delivery import Broken, Delivery, PayloadReader, attempts_of, envelope_of
+from chassis.bus.errors import PublishFailed, Reject, Restart, Retry
+from chassis.bus.intake import Intake, Opened, Stopped
+from chassis.bus.parking import Parking, paused
+from chassis.bus.topology import WorkQueue
+from chassis.bus.wire import Received
+from contracts.payload import Payload
+
+log = structlog.get_logger(__name__)
+
+Subscriptions = Mapping[type[Payload], Callable[[Any], None]]
+"""What a service listens to: for each class of payload, the callable that handles it."""
+
+
+class Consumer:
+    """Hands the deliveries of ``queue`` to ``subscriptions``, in the thread that calls ``run``.
+
+    Up to ``prefetch`` deliveries are taken from the broker ahead of the one being handled.
+    """
+
+    def __init__(
+        self, url: str, *, service: str, queue: WorkQueue, subscriptions: Subscriptions, prefetch: int = 16
+    ) -> None:
+        self._queue = queue
+        self._handlers = {payload.routing_key: handler for payload, handler in subscriptions.items()}
+        self._reader = PayloadReader(subscriptions)
+        self._intake = Intake(url, name=f"{service} {queue.name}", queues=[queue], prefetch=prefetch)
+        self._parking = Parking(url, name=f"{service} {queue.name} parking", queues=[queue])
+
+    def run(self, stop: threading.Event) -> None:
+        """Consume until ``stop`` is set, whatever becomes of the connection meanwhile."""
+        self._intake.start(stop)
+        try:
+            while not stop.is_set():
+                taken = self._intake.take(1)
+                if isinstance(taken, Stopped):
+                    break
+                if not isinstance(taken, Opened):
+                    for received in taken:
+                        self._settle(received, stop)
+        finally:
+            self._intake.close()
+            self._parking.close()
+
+    def _settle(self, received: Received, stop: threading.Event) -> None:
+        try:
+            delivery = self._reader.delivery(received)
+        except Broken as error:
+            self._bury(received, str(error), stop)
+            return
+        with correlation.bound(delivery.correlation_id):
+            self._handle(received, delivery, stop)
+
+    def _handle(self, received: Received, delivery: Delivery, stop: threading.Event) -> None:
+        try:
+            self._handlers[delivery.payload.routing_key](delivery.payload)
+        except Reject as verdict:
+            self._bury(received, f"rejected: {verdict}", stop)
+        except Restart:
+            self._intake.restart()
+        except Retry as verdict:
+            self._retry(received, f"retried: {verdict}", stop)
+        except Exception as error:
+            # The outermost loop: one bad delivery must not stop the others
+            log.exception("handler failed", queue=self._queue.name, type=delivery.payload.routing_key)
+            self._retry(received, type(error).__name__, stop)
+        else:
+            self._ack(received)
+
+    def _retry(self, received: Received, reason: str, stop: threading.Event) -> None:
+        attempts = attempts_of(envelope_of(received)) + 1
+        if attempts >= self._queue.attempts:
+            self._bury(received, reason, stop)
+            return
+        self._move(received, stop, lambda: self._parking.postpone(received, self._queue, attempts=attempts))
+
+    def _bury(self, received: Received, reason: str, stop: threading.Event) -> None:
+        attempts = _attempts(received) + 1
+        self._move(received, stop, lambda: self._parking.bury(received, self._queue, attempts=attempts, reason=reason))
+
+    def _move(self, received: Received, stop: threading.Event, move: Callable[[], None]) -> None:
+        for _attempt in paused(stop):
+            if not self._intake.is_current(received):
+                return
+            try:
+                move()
+            except PublishFailed as error:
+                log.warning("could not move a delivery", queue=self._queue.name, reason=repr(error))
+            else:
+                self._ack(received)
+                return
+
+    def _ack(self, received: Received) -> None:
+        self._intake.ack(received, is_multiple=False)
+        self._intake.settled()
+
+
+def _attempts(received: Received) -> int:
+    try:
+        return attempts_of(envelope_of(received))
+    except Broken:
+        return 0

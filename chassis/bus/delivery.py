@@ -1,0 +1,74 @@
+"""What a handler gets: the payload of a delivery, and what is known about how it came."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from chassis.bus.wire import Envelope, Received, read_envelope
+from contracts.payload import Payload
+
+ATTEMPTS_HEADER = "x-attempts"
+DELIVERY_COUNT_HEADER = "x-delivery-count"
+
+
+class Broken(Exception):
+    """A delivery that nobody here can read: its type is unknown, or the payload breaks its contract."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One payload as it came off a queue.
+
+    ``redelivered`` is a hint that somebody may have begun with it before; ``attempts`` counts how
+    often that is known to have happened. ``message_id`` is the sender's, the same in every attempt.
+    """
+
+    payload: Payload
+    queue: str
+    message_id: str
+    redelivered: bool = False
+    attempts: int = 0
+    correlation_id: str = ""
+
+
+class PayloadReader:
+    """Reads the payloads it was given classes for."""
+
+    def __init__(self, payloads: Iterable[type[Payload]]) -> None:
+        self._decoders = {payload.routing_key: msgspec.json.Decoder(payload) for payload in payloads}
+
+    def delivery(self, received: Received) -> Delivery:
+        """The delivery, its payload checked against its contract. Raises ``Broken``."""
+        envelope = envelope_of(received)
+        return Delivery(
+            payload=self.payload(envelope.type, received.body),
+            queue=received.consumer_tag,
+            message_id=envelope.message_id,
+            redelivered=received.is_redelivered,
+            attempts=attempts_of(envelope),
+            correlation_id=envelope.correlation_id,
+        )
+
+    def payload(self, kind: str, body: bytes) -> Payload:
+        """The payload of type ``kind`` in ``body``. Raises ``Broken``."""
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            raise Broken(f"unexpected type {kind[:80]!r}")
+        try:
+            return decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            # The error's words may quote the payload; its kind never does.
+            raise Broken(f"{kind} breaks its contract ({type(error).__name__})") from error
+
+
+def envelope_of(received: Received) -> Envelope:
+    """The envelope. Raises ``Broken``."""
+    try:
+        return read_envelope(received.properties)
+    except ValueError as error:
+        raise Broken("unreadable properties") from error
+
+
+def attempts_of(envelope: Envelope) -> int:
+    """How often a delivery was tried before, by our count and by the broker's."""
+    counts = (envelope.headers.get(name) for name in (ATTEMPTS_HEADER, DELIVERY_COUNT_HEADER))
+    return sum(count for count in counts if isinstance(count, int))

@@ -1,0 +1,146 @@
+"""Names and arguments of exchanges, queues and bindings, as data, and how they are declared.
+
+Arguments of a queue can never be changed, so only what makes the queue what it is stands here.
+Limits, and where dead letters go, are policies: ``deploy/rabbitmq/definitions.json``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pika.channel import Channel
+from pika.exchange_type import ExchangeType
+
+from contracts.payload import Event
+
+EVENTS = "events"
+COMMANDS = "commands"
+SIGNALS = "signals"
+DEAD_LETTERS = "dead-letters"
+DEFAULT_EXCHANGE = ""
+
+_QUORUM = {"x-queue-type": "quorum"}
+
+
+@dataclass(frozen=True)
+class WorkQueue:
+    """A durable, replicated queue whose deliveries are work that must be done.
+
+    It takes commands sent to ``name`` and every event in ``hears``. What a handler cannot do now
+    waits ``retry_delay`` in ``<name>.retry``; what fails ``attempts`` times rests in ``<name>.dead``.
+    With ``single_active``, one consumer at a time gets deliveries, whoever else is connected.
+    """
+
+    name: str
+    hears: tuple[type[Event], ...] = ()
+    single_active: bool = False
+    retry_delay: timedelta = timedelta(seconds=5)
+    attempts: int = 5
+
+    @property
+    def retry(self) -> str:
+        """The queue where deliveries wait for their next attempt."""
+        return f"{self.name}.retry"
+
+    @property
+    def dead(self) -> str:
+        """The queue where deliveries rest that will not be tried again."""
+        return f"{self.name}.dead"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A durable queue and the arguments it is made with."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What reaches ``queue`` from ``exchange``."""
+
+    queue: str
+    exchange: str
+    routing_key: str
+
+
+EXCHANGES = (
+    Exchange(EVENTS, "topic"),
+    Exchange(COMMANDS, "direct"),
+    Exchange(SIGNALS, "direct"),
+    Exchange(DEAD_LETTERS, "fanout"),
+)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What must be there before work starts. Declaring it again changes nothing."""
+
+    exchanges: tuple[Exchange, ...] = EXCHANGES
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = field(default=())
+
+    @classmethod
+    def of(cls, work_queues: Iterable[WorkQueue]) -> "Topology":
+        """All that ``work_queues`` need, including the common queue of dead letters."""
+        chosen = tuple(work_queues)
+        queues = [Queue(DEAD_LETTERS, _QUORUM)]
+        bindings = [Binding(DEAD_LETTERS, DEAD_LETTERS, "")]
+        for work_queue in chosen:
+            queues += _queues_of(work_queue)
+            bindings += _bindings_of(work_queue)
+        return cls(queues=tuple(queues), bindings=tuple(bindings))
+
+    def declare(self, channel: Channel) -> None:
+        """Ask the broker for all of it, without waiting.
+
+        The broker works through a channel in order, so whatever is asked for next finds it there.
+        If the broker disagrees, it closes the channel.
+        """
+        for exchange in self.exchanges:
+            channel.exchange_declare(exchange.name, ExchangeType(exchange.kind), durable=True)
+        for queue in self.queues:
+            channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+        for binding in self.bindings:
+            channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
+
+
+def _queues_of(work_queue: WorkQueue) -> list[Queue]:
+    single_active = {"x-single-active-consumer": True} if work_queue.single_active else {}
+    # The delay itself travels with each delivery, so that it can be changed without a new queue.
+    waiting = {
+        "x-dead-letter-exchange": DEFAULT_EXCHANGE,
+        "x-dead-letter-routing-key": work_queue.name,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    return [
+        Queue(work_queue.name, _QUORUM | single_active),
+        Queue(work_queue.retry, _QUORUM | waiting),
+        Queue(work_queue.dead, _QUORUM),
+    ]
+
+
+def _bindings_of(work_queue: WorkQueue) -> list[Binding]:
+    heard = [Binding(work_queue.name, EVENTS, f"{event.routing_key}.*") for event in work_queue.hears]
+    return [Binding(work_queue.name, COMMANDS, work_queue.name), *heard]
+
+
+def event_key(event: Event) -> str:
+    """The routing key of ``event`` on the wire: ``<owner>.<entity>.<verb>.v<n>.<customer_id>``."""
+    return f"{event.routing_key}.{event.customer_id}"
+
+
+def all_events_of(customer_id: str) -> str:
+    """The binding key that takes every event of one customer."""
+    return f"*.*.*.*.{customer_id}"

@@ -1,0 +1,84 @@
+"""The connection to a service's own database."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pymongo
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
+
+from chassis.problems import Unavailable
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+TRANSACTION_SECONDS = 5.0
+
+
+class StoreUnavailable(Unavailable):
+    """The database did not answer in time. A write may or may not have happened: repeat it under the same key."""
+
+
+def connect(url: str) -> Database[Document]:
+    """The database that ``url`` names; connections are made when first used, and never before a fork.
+
+    Writes count once a majority has them in its journal; reads see only such writes, from the primary.
+    """
+    client: MongoClient[Document] = MongoClient(
+        url,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        retryWrites=True,
+        retryReads=True,
+        tz_aware=True,
+        serverSelectionTimeoutMS=5000,
+        connectTimeoutMS=3000,
+        timeoutMS=3000,
+        maxPoolSize=64,
+        waitQueueTimeoutMS=2000,
+    )
+    return client.get_default_database()
+
+
+def wait_for_primary(database: Database[Document], *, patience: float = 60.0) -> None:
+    """Return once the database takes writes; raise ``StoreUnavailable`` when patience ends."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            ping(database)
+        except StoreUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def ping(database: Database[Document]) -> None:
+    """A readiness check: raises ``StoreUnavailable`` unless the primary answers."""
+    with unavailable(), pymongo.timeout(2):
+        database.command("ping")
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Inside, or on a function so decorated, lost connections and timeouts are ``StoreUnavailable``."""
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
+        raise StoreUnavailable from error
+    except PyMongoError as error:
+        if error.timeout:
+            raise StoreUnavailable from error
+        raise
+
+
+def transaction(database: Database[Document], work: Callable[[ClientSession], T]) -> T:
+    """Do ``work`` in one transaction: all of it or nothing. It may run several times, so it must only write."""
+    with unavailable(), database.client.start_session() as session, pymongo.timeout(TRANSACTION_SECONDS):
+        return session.with_transaction(work)

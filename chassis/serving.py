@@ -1,0 +1,73 @@
+"""How gunicorn serves the services: ``gunicorn -c python:chassis.serving "services.<name>.app:create_app()"``."""
+
+import logging
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from chassis import logs
+from chassis.settings import ServingSettings, read
+
+_settings = read(ServingSettings)
+_memory = "/dev/shm"  # noqa: S108 - gunicorn's own heartbeat files, which must not wait for a disk
+
+bind = _settings.bind
+workers = _settings.workers
+threads = _settings.threads
+worker_class = "gthread"
+worker_tmp_dir = _memory if os.path.isdir(_memory) else None
+preload_app = False
+timeout = 60
+graceful_timeout = 20
+keepalive = 75
+accesslog = None
+proc_name = "velaro"
+
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def on_starting(server: Any) -> None:
+    """Before the first worker: one form of log for all, and one place where workers add up their metrics."""
+    logs.configure(service_of(server.app.app_uri), _settings.log_level)
+    speak_through_logging()
+    share_metrics(server)
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """gunicorn gives its own loggers back their handlers in each worker."""
+    speak_through_logging()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """What a worker that is gone was doing just now no longer counts."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:
+    """Leave nothing behind."""
+    if folder := getattr(server, "velaro_metrics", None):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def share_metrics(server: Any) -> None:
+    """prometheus-client reads the folder from the environment when a worker first imports it."""
+    environment = os.environ  # noqa: TID251
+    if not environment.get(_METRICS):
+        environment[_METRICS] = tempfile.mkdtemp(prefix="velaro-metrics-")
+        server.velaro_metrics = environment[_METRICS]
+
+
+def service_of(app_uri: str) -> str:
+    """``chat`` for ``services.chat.app:create_app()``."""
+    return app_uri.partition(":")[0].rpartition(".")[0].rpartition(".")[2] or "service"
+
+
+def speak_through_logging() -> None:
+    """gunicorn's own lines go where all others go."""
+    for name in ("gunicorn.error", "gunicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True

@@ -1,0 +1,131 @@
+"""Celery as a service uses it: for slow or scheduled work of its own, never for another service's.
+
+Quorum queue, acknowledged after the work, published with confirms; so a task may run twice and must
+not mind. A beat fires into every process that runs one: ``claim_slot`` lets only one firing count.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from celery import Celery, Task
+from kombu import Exchange, Queue
+from pymongo import ASCENDING
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from chassis import correlation
+from chassis.mongo import unavailable
+
+C = TypeVar("C")
+
+CORRELATION_HEADER = "velaro_correlation_id"
+SLOTS = "task_slots"
+_KEEP_SLOTS = timedelta(days=7)
+
+
+class ServiceTask(Task, Generic[C]):  # type: ignore[type-arg]
+    """A task with the sender's correlation id and ``self.context``: what bootstrap made, once a process."""
+
+    abstract = True
+    context_of: Callable[[], Any] | None = None
+    _contexts: dict[int, Any] = {}
+
+    @property
+    def context(self) -> C:
+        """Made at first use in this process, so that no connection is older than the fork."""
+        process = os.getpid()
+        if process not in self._contexts:
+            if self.context_of is None:
+                raise RuntimeError(f"{self.name} was given no context")
+            self._contexts[process] = type(self).context_of()  # type: ignore[misc]
+        found: C = self._contexts[process]
+        return found
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send, with the present correlation id and no delay between nothing and a second (which celery rejects)."""
+        headers = dict(options.pop("headers", None) or {})
+        headers.setdefault(CORRELATION_HEADER, correlation.current())
+        if countdown := options.get("countdown"):
+            options["countdown"] = max(1, math.ceil(countdown))
+        return super().apply_async(*args, headers=headers, **options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with correlation.bound(self.request.get(CORRELATION_HEADER)):
+            return super().__call__(*args, **kwargs)
+
+
+def make_celery(
+    service: str, *, broker_url: str | Callable[[], str], context: Callable[[], Any] | None = None, **settings: Any
+) -> Celery:
+    """The service's Celery application, with one quorum queue ``<service>.tasks``.
+
+    ``broker_url`` may be a function, asked when first needed, so that importing a module stays free.
+    """
+    bound_task = type(
+        "BoundTask",
+        (ServiceTask,),
+        {"context_of": staticmethod(context) if context else None, "_contexts": {}, "abstract": True},
+    )
+    celery = Celery(service, task_cls=bound_task, set_as_current=False)
+
+    def configuration() -> dict[str, Any]:
+        url = broker_url() if callable(broker_url) else broker_url
+        return {**_configuration(f"{service}.tasks"), "broker_url": url, **settings}
+
+    celery.add_defaults(configuration)
+    return celery
+
+
+def _configuration(queue: str) -> dict[str, Any]:
+    exchange = Exchange(queue, type="topic", durable=True)
+    return {
+        "task_default_queue": queue,
+        "task_default_exchange": queue,
+        "task_default_routing_key": queue,
+        "task_default_exchange_type": "topic",
+        "task_default_queue_type": "quorum",
+        "task_queues": [Queue(queue, exchange, routing_key=queue, queue_arguments={"x-queue-type": "quorum"})],
+        "task_create_missing_queues": False,
+        "broker_transport_options": {"confirm_publish": True},
+        "broker_connection_retry_on_startup": True,
+        "broker_native_delayed_delivery_queue_type": "quorum",
+        "worker_detect_quorum_queues": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "worker_soft_shutdown_timeout": 30,
+        "worker_enable_soft_shutdown_on_idle": True,
+        "worker_hijack_root_logger": False,
+        "control_queue_exclusive": True,
+        "event_queue_exclusive": True,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "task_ignore_result": True,
+        "task_soft_time_limit": 10 * 60,
+        "task_time_limit": 15 * 60,
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+def ensure_slots(database: Database[Any]) -> None:
+    """The indexes ``claim_slot`` stands on; at bootstrap."""
+    slots = database[SLOTS]
+    slots.create_index([("name", ASCENDING), ("slot", ASCENDING)], unique=True)
+    slots.create_index("claimed_at", expireAfterSeconds=int(_KEEP_SLOTS.total_seconds()))
+
+
+@unavailable()
+def claim_slot(database: Database[Any], name: str, every: timedelta, now: datetime) -> bool:
+    """Whether this is the first firing of ``name`` in the present slot of length ``every``; for any number of beats."""
+    slot = int((now - datetime(1970, 1, 1, tzinfo=UTC)) // every)
+    try:
+        database[SLOTS].insert_one({"name": name, "slot": slot, "claimed_at": now})
+    except DuplicateKeyError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What the services know of each other: events and commands, declared once. Knows no transport."""

@@ -1,0 +1,1 @@
+"""How Velaro is put on machines."""

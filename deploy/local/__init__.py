@@ -1,0 +1,1 @@
+"""Velaro on this machine without containers: the real servers and every service under one supervisor."""

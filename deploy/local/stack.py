@@ -1,0 +1,67 @@
+"""Starting and ending an instance, in the order that its parts need each other."""
+
+from collections.abc import Callable
+
+from deploy.local import broker, database, processes
+from deploy.local.instance import SERVICES, Instance
+from deploy.local.supervisor import Supervisor
+from deploy.local.waiting import accepts_connections, answers_ready, until
+
+
+class Stack:
+    """One instance and its supervisor. Everything here may be called again, or after a kill."""
+
+    def __init__(self, instance: Instance, *, say: Callable[[str], None] = print) -> None:
+        self.instance = instance
+        self.supervisor = Supervisor(instance)
+        self._say = say
+
+    def up(self) -> None:
+        """Servers, then services; returns when every service says it is ready."""
+        self.up_servers()
+        self.up_services()
+
+    def up_servers(self) -> None:
+        """MongoDB and RabbitMQ with their users, without any service of ours."""
+        broker.write_files(self.instance)
+        self.supervisor.start(processes.all_of(self.instance))
+        self._start("servers")
+        database_port, broker_port = self.instance.ports.mongo, self.instance.ports.amqp
+        until(lambda: accepts_connections(database_port), seconds=60, what="MongoDB")
+        database.prepare(self.instance)
+        self._say("MongoDB is up")
+        until(lambda: accepts_connections(broker_port), seconds=120, what="RabbitMQ")
+        self._say("RabbitMQ is up")
+
+    def up_services(self) -> None:
+        self._start("workers")
+        self._start("web")
+        for service in SERVICES:
+            port = self.instance.ports.of(service)
+            until(lambda port=port: answers_ready(port), seconds=90, what=f"{service} to be ready")
+            self._say(f"{service} is ready")
+
+    def down(self) -> None:
+        """Ends every process of this instance, and only those; services first, so that none loses its servers."""
+        if not self.supervisor.is_running():
+            return
+        for stage in ("web", "workers"):
+            for process in self._of(stage):
+                self._stop_if_running(process.name)
+        self.supervisor.shut_down()
+
+    def is_up(self) -> bool:
+        return self.supervisor.is_running() and all(
+            answers_ready(self.instance.ports.of(service)) for service in SERVICES
+        )
+
+    def _of(self, stage: str) -> list[processes.Process]:
+        return [process for process in processes.all_of(self.instance) if process.stage == stage]
+
+    def _start(self, stage: str) -> None:
+        for process in self._of(stage):
+            self.supervisor.run(process.name)
+
+    def _stop_if_running(self, name: str) -> None:
+        if self.supervisor.pid_of(name):
+            self.supervisor.stop(name)

@@ -1,0 +1,50 @@
+"""The accounts service over HTTP."""
+
+from apiflask import APIFlask
+
+from chassis import auth, mongo, web
+from services.accounts.bootstrap import SERVICE, Context, bootstrap
+from services.accounts.operators import routes as operators
+from services.accounts.operators.model import OperatorNotFound
+from services.accounts.policy import routes as policy
+from services.accounts.policy.model import PolicyMissing
+from services.accounts.sessions import routes as sessions
+from services.accounts.sessions.model import (
+    ExpiryPassed,
+    SessionNeeded,
+    SessionNotLive,
+    TokenNotFound,
+    WrongCredentials,
+)
+from services.accounts.sites import routes as sites
+from services.accounts.sites.model import SiteNotFound
+from services.accounts.tickets import routes as tickets
+from services.accounts.tickets.model import TicketNotValid, TicketNotYours
+
+PROBLEMS: dict[type[Exception], tuple[int, str]] = {
+    WrongCredentials: (401, "wrong-credentials"),
+    SessionNeeded: (403, "session-needed"),
+    TicketNotYours: (403, "forbidden"),
+    OperatorNotFound: (404, "not-found"),
+    SessionNotLive: (404, "not-found"),
+    SiteNotFound: (404, "not-found"),
+    TicketNotValid: (404, "not-found"),
+    TokenNotFound: (404, "not-found"),
+    ExpiryPassed: (422, "invalid"),
+    PolicyMissing: (503, "unavailable"),
+}
+
+
+def create_app(context: Context | None = None) -> APIFlask:
+    """The application; every route but health and the like wants a service token."""
+    context = context or bootstrap()
+    readiness = {"database": lambda: mongo.ping(context.database)}
+    app = web.service_app(SERVICE, title="Velaro accounts", readiness=readiness, problems=PROBLEMS)
+    app.extensions[SERVICE] = context
+    auth.require_token(app, context.verifier)
+    app.register_blueprint(operators.blueprint)
+    app.register_blueprint(policy.blueprint)
+    app.register_blueprint(sessions.blueprint)
+    app.register_blueprint(sites.blueprint)
+    app.register_blueprint(tickets.blueprint)
+    return app

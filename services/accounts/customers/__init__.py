@@ -1,0 +1,1 @@
+"""The businesses that have an account with us: the tenants."""

@@ -1,0 +1,63 @@
+"""An operator: a person who works for a customer."""
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Literal, get_args
+
+import msgspec
+
+OperatorRole = Literal["owner", "admin", "operator", "analyst"]
+ROLES: tuple[OperatorRole, ...] = get_args(OperatorRole)
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 1024
+LONGEST_EMAIL = 254
+
+_email = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,253}")
+
+
+class OperatorNotFound(Exception):
+    """There is no such operator."""
+
+
+class EmailTaken(Exception):
+    """An operator with this e-mail address exists already."""
+
+
+class EmailNotValid(ValueError):
+    """An e-mail address is a mailbox, an @ and a domain."""
+
+
+class PasswordNotValid(ValueError):
+    """A password has at least 12 characters, and no more than 1,024."""
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    operator_id: str
+    customer_id: str
+    email: str
+    name: str
+    role: OperatorRole
+    password_hash: str
+    is_active: bool = True
+    created_at: datetime
+
+
+def normalised(email: str) -> str:
+    """The one spelling under which an address is kept, so that nobody can exist twice."""
+    return unicodedata.normalize("NFKC", email).strip().casefold()
+
+
+def valid_email(email: str) -> str:
+    """The normalised address of somebody new. Raises ``EmailNotValid``."""
+    address = normalised(email)
+    if len(address) > LONGEST_EMAIL or not _email.fullmatch(address):
+        raise EmailNotValid
+    return address
+
+
+def valid_password(password: str) -> str:
+    """The password itself. Raises ``PasswordNotValid``."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise PasswordNotValid
+    return password

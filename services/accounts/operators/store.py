@@ -1,0 +1,64 @@
+"""Where operators are kept."""
+
+from typing import Any
+
+import msgspec
+from pymongo import ASCENDING
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from chassis.mongo import Document, unavailable
+from services.accounts.operators.model import EmailTaken, Operator, OperatorNotFound
+
+
+class OperatorStore:
+    def __init__(self, database: Database[Any]) -> None:
+        self._operators = database["operators"]
+
+    def ensure_indexes(self) -> None:
+        self._operators.create_index("email", unique=True)
+        self._operators.create_index([("customer_id", ASCENDING), ("_id", ASCENDING)])
+
+    @unavailable()
+    def add_once(self, customer_id: str, operator: Operator) -> Operator:
+        """Keep the operator unless this customer has one with that e-mail address; who is there stays as they are."""
+        document = _document(operator)
+        identity = {"email": document.pop("email"), "customer_id": customer_id}
+        document.pop("customer_id")
+        try:
+            self._operators.update_one(identity, {"$setOnInsert": document}, upsert=True)
+        except DuplicateKeyError as error:
+            raise EmailTaken from error
+        return _operator(self._operators.find_one(identity))
+
+    @unavailable()
+    def by_email(self, email: str) -> Operator | None:
+        """The one question asked before the customer is known: signing in tells which customer it is."""
+        document = self._operators.find_one({"email": email})
+        return _operator(document) if document else None
+
+    @unavailable()
+    def get(self, customer_id: str, operator_id: str) -> Operator:
+        return _operator(self._operators.find_one({"_id": operator_id, "customer_id": customer_id}))
+
+    @unavailable()
+    def set_password(self, customer_id: str, operator_id: str, password_hash: str) -> None:
+        identity = {"_id": operator_id, "customer_id": customer_id}
+        self._operators.update_one(identity, {"$set": {"password_hash": password_hash}})
+
+    @unavailable()
+    def set_details(self, customer_id: str, operator_id: str, *, name: str, role: str) -> None:
+        identity = {"_id": operator_id, "customer_id": customer_id}
+        self._operators.update_one(identity, {"$set": {"name": name, "role": role}})
+
+
+def _document(operator: Operator) -> Document:
+    document: Document = msgspec.structs.asdict(operator)
+    document["_id"] = document.pop("operator_id")
+    return document
+
+
+def _operator(document: Document | None) -> Operator:
+    if document is None:
+        raise OperatorNotFound
+    return msgspec.convert({**document, "operator_id": document["_id"]}, Operator)

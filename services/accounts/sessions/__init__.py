@@ -1,0 +1,1 @@
+"""Who is signed in: sessions of people in the console, API tokens of their programs."""

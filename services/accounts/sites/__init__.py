@@ -1,0 +1,1 @@
+"""The websites of customers, and how the widget behaves on each."""

@@ -1,0 +1,88 @@
+"""A site: one website of a customer, known to the public by its key."""
+
+import re
+import secrets
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+IpCapture = Literal["full", "truncated", "off"]
+
+DEFAULT_TEXTS = {
+    "title": "Chat with us",
+    "greeting": "Hello! How can we help?",
+    "queued": "Thank you. Somebody will be with you shortly.",
+    "closed": "This conversation has ended.",
+}
+
+_site_key = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_color = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+class SiteNotFound(Exception):
+    """There is no such site."""
+
+
+class SiteKeyTaken(Exception):
+    """Another site has this key."""
+
+
+class OriginNotValid(ValueError):
+    """An origin is a scheme and a host, with a port if it is not the usual one, and nothing else."""
+
+
+class SiteKeyNotValid(ValueError):
+    """A site key is 8 to 64 letters, digits, hyphens and underscores."""
+
+
+class ColorNotValid(ValueError):
+    """A color is # and six hexadecimal digits."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    site_id: str
+    customer_id: str
+    site_key: str
+    name: str
+    origins: tuple[str, ...]
+    departments: tuple[str, ...] = ()
+    texts: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_TEXTS))
+    color: str = "#1f6feb"
+    ip_capture: IpCapture = "full"
+    has_cookies: bool = False
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        if not _site_key.fullmatch(self.site_key):
+            raise SiteKeyNotValid
+        if not _color.fullmatch(self.color):
+            raise ColorNotValid
+
+
+def new_site_key() -> str:
+    """A fresh key; public, so it is unique rather than secret."""
+    return secrets.token_hex(12)
+
+
+def origin(text: str) -> str:
+    """The origin as browsers spell it: ``https://shop.example``, ``http://localhost:9000``."""
+    parts = _parts(text)
+    host, port = parts
+    scheme = urlsplit(text).scheme
+    usual = {"https": 443, "http": 80}[scheme]
+    return f"{scheme}://{host}" + (f":{port}" if port and port != usual else "")
+
+
+def _parts(text: str) -> tuple[str, int | None]:
+    try:
+        split = urlsplit(text)
+        port = split.port
+    except ValueError as error:
+        raise OriginNotValid from error
+    is_bare = split.path in ("", "/") and not split.query and not split.fragment and "@" not in split.netloc
+    if split.scheme not in ("http", "https") or not split.hostname or not is_bare or re.search(r"[\s\"';,*]", text):
+        raise OriginNotValid
+    host = split.hostname
+    return (f"[{host}]" if ":" in host else host), port

@@ -1,0 +1,28 @@
+"""Sites over HTTP."""
+
+from apiflask import APIBlueprint
+
+from chassis import auth
+from services.accounts.bootstrap import context
+from services.accounts.operators.model import ROLES
+from services.accounts.sites import actions
+from services.accounts.sites.schemas import SiteReply, SitesReply
+
+blueprint = APIBlueprint("sites", __name__, url_prefix="/internal/v1/sites")
+
+
+@blueprint.get("/by-key/<site_key>")
+@blueprint.output(SiteReply)
+@auth.require_role("public", "visitor", "service", *ROLES)
+def site_by_key(site_key: str) -> SiteReply:
+    """The site that a page names by its public key."""
+    return SiteReply.of(actions.site_by_key(site_key, sites=context().sites))
+
+
+@blueprint.get("")
+@blueprint.output(SitesReply)
+@auth.require_role(*ROLES)
+def sites() -> SitesReply:
+    """The caller's customer's sites."""
+    found = actions.sites_of(auth.customer(), sites=context().sites)
+    return SitesReply(sites=[SiteReply.of(site) for site in found])

@@ -1,0 +1,57 @@
+"""Where sites are kept."""
+
+from typing import Any
+
+import msgspec
+from pymongo import ASCENDING
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from chassis.mongo import Document, unavailable
+from services.accounts.sites.model import Site, SiteKeyTaken, SiteNotFound
+
+_LASTING = ("customer_id", "site_key", "created_at")
+"""What of a site never changes once it exists: pages of the customer carry the key."""
+
+
+class SiteStore:
+    def __init__(self, database: Database[Any]) -> None:
+        self._sites = database["sites"]
+
+    def ensure_indexes(self) -> None:
+        self._sites.create_index("site_key", unique=True)
+        self._sites.create_index([("customer_id", ASCENDING), ("_id", ASCENDING)])
+
+    @unavailable()
+    def put(self, customer_id: str, site: Site) -> Site:
+        """Keep the site, or bring the one that is there up to date; its key stays what it was."""
+        document = _document(site)
+        lasting = {name: document.pop(name) for name in _LASTING} | {"customer_id": customer_id}
+        lasting.pop("customer_id")
+        identity = {"_id": document.pop("_id"), "customer_id": customer_id}
+        try:
+            self._sites.update_one(identity, {"$set": document, "$setOnInsert": lasting}, upsert=True)
+        except DuplicateKeyError as error:
+            raise SiteKeyTaken from error
+        return _site(self._sites.find_one(identity))
+
+    @unavailable()
+    def by_key(self, site_key: str) -> Site:
+        """The one question asked before the customer is known: the key tells which customer it is."""
+        return _site(self._sites.find_one({"site_key": site_key}))
+
+    @unavailable()
+    def all(self, customer_id: str) -> list[Site]:
+        return [_site(document) for document in self._sites.find({"customer_id": customer_id}).sort("_id").limit(200)]
+
+
+def _document(site: Site) -> Document:
+    document: Document = msgspec.structs.asdict(site)
+    document["_id"] = document.pop("site_id")
+    return document | {"origins": list(site.origins), "departments": list(site.departments)}
+
+
+def _site(document: Document | None) -> Site:
+    if document is None:
+        raise SiteNotFound
+    return msgspec.convert({**document, "site_id": document["_id"]}, Site)

@@ -1,0 +1,1 @@
+"""Chat: conversations, their live message log, and the visitors who hold them."""

@@ -1,0 +1,429 @@
+"""Conversations and what may happen to them, visitors and visits: the rules, without database or broker.
+
+The relay asks here what to do with a command, given what is stored, and carries out the answer.
+Everything in this module is a function of its arguments, so a command that is decided twice on the
+same facts is decided the same way.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from contracts.chat import (
+    REJECTION_CODES,
+    TEXT_MAX_LENGTH,
+    AcceptConversation,
+    Capture,
+    CloseConversation,
+    CommandRejected,
+    ConversationAccepted,
+    ConversationClosed,
+    ConversationCommand,
+    ConversationOpened,
+    MessagePosted,
+    OpenConversation,
+    Page,
+    PostMessage,
+    Sender,
+)
+
+Status = Literal["queued", "active", "closed"]
+
+VISIT_PAUSE = timedelta(minutes=30)
+"""A visitor who loads the next page within this time is still on the same visit."""
+
+TRAIL_LENGTH = 50
+"""How many of its latest pages a visit remembers."""
+
+
+class ConversationNotFound(Exception):
+    """No such conversation."""
+
+
+class VisitorNotFound(Exception):
+    """No such visitor."""
+
+
+class Refused(Exception):
+    """A command that is not carried out; ``code`` is one of ``REJECTION_CODES``."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True):
+    """A person on a customer's site, known by a secret token of which we keep only the hash."""
+
+    customer_id: str
+    visitor_id: str
+    site_id: str
+    name: str
+    token_hash: str
+    created_at: datetime
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One stay of a visitor on the site: what web technologies told, and the trail of its pages."""
+
+    customer_id: str
+    visit_id: str
+    visitor_id: str
+    site_id: str
+    ip: str
+    user_agent: str
+    language: str
+    pages: tuple[Page, ...]
+    started_at: datetime
+    seen_at: datetime
+
+    def capture(self) -> Capture:
+        """What is known of the visitor when a conversation opens on the current page."""
+        page = self.pages[-1] if self.pages else None
+        return Capture(ip=self.ip, user_agent=self.user_agent, language=self.language, page=page)
+
+
+def new_token() -> str:
+    """A visitor's secret: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a token. It has too much entropy for anybody to search, so a plain hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def visitor_name(visitor_id: str) -> str:
+    """What operators call a visitor who has not said their name: enough to tell two of them apart."""
+    return f"Visitor {visitor_id.replace('-', '')[-4:].upper()}"
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator who accepted a conversation."""
+
+    id: str
+    name: str
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation, and which commands made it what it is: a repeated command gets the same answer."""
+
+    customer_id: str
+    conversation_id: str
+    site_id: str
+    visitor_id: str
+    visitor_name: str
+    department: str | None
+    acknowledged_policy_version: str
+    capture: Capture
+    opened_at: datetime
+    opened_by_command: str
+    operator: Operator | None = None
+    accepted_at: datetime | None = None
+    accepted_by_command: str | None = None
+    closed_at: datetime | None = None
+    closed_by: Sender | None = None
+    closed_by_command: str | None = None
+    last_seq: int = 0
+    digest: str = ""
+    is_sealed: bool = False
+
+    @property
+    def status(self) -> Status:
+        if self.closed_at is not None:
+            return "closed"
+        return "active" if self.operator else "queued"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person said, at its place in the conversation."""
+
+    customer_id: str
+    conversation_id: str
+    seq: int
+    message_id: str
+    client_id: str
+    sender: Sender
+    text: str
+    sent_at: datetime
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """The mark that takes the place after the last message, so that no late writer can add another."""
+
+    customer_id: str
+    conversation_id: str
+    seq: int
+    end_id: str
+    closed_by: Sender
+    closed_by_command: str
+    closed_at: datetime
+
+
+class Head(msgspec.Struct, kw_only=True):
+    """Where a conversation stands: what the relay remembers of it between two commands."""
+
+    conversation: Conversation
+    last_seq: int
+    end: End | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.end is None and self.conversation.closed_at is None
+
+
+ConversationKey = tuple[str, str]
+"""customer_id, conversation_id: one without the other finds nothing."""
+
+MessageKey = tuple[str, str, str, str]
+"""customer_id, conversation_id, sender's id, client_id: what makes two commands the same message."""
+
+
+def conversation_key(command: ConversationCommand) -> ConversationKey:
+    return command.customer_id, command.conversation_id
+
+
+def message_key(said: PostMessage | Message) -> MessageKey:
+    return said.customer_id, said.conversation_id, said.sender.id, said.client_id
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """What is to be done about one ``PostMessage``: store the message, if any, then publish the answer."""
+
+    command: PostMessage
+    answer: MessagePosted | CommandRejected
+    message: Message | None = None
+
+
+def refusal_of(command: PostMessage, head: Head | None) -> str | None:
+    """The code under which the command is refused, or None."""
+    if head is None or _is_foreign(command.sender, head.conversation):
+        return "not-found"
+    if not head.is_open:
+        return "not-open"
+    if not _is_party(command.sender, head.conversation):
+        return "not-a-party"
+    return None if 1 <= len(command.text) <= TEXT_MAX_LENGTH else "invalid"
+
+
+def plan_posts(
+    commands: Iterable[PostMessage],
+    heads: Mapping[ConversationKey, Head],
+    stored: Mapping[MessageKey, Message],
+    *,
+    sent_at: datetime,
+    new_id: Callable[[], str],
+) -> list[Posting]:
+    """Give each new message the next ``seq`` of its conversation, and each repeated one the answer it had.
+
+    ``heads`` are left as they are: they advance when the messages are stored.
+    """
+    known = dict(stored)
+    last_seqs: dict[ConversationKey, int] = {}
+    plan = []
+    for command in commands:
+        key = conversation_key(command)
+        head = heads.get(key)
+        said = known.get(message_key(command))
+        if head is not None and said is not None:
+            plan.append(Posting(command, message_posted(said, head.conversation, caused_by=command.command_id)))
+            continue
+        code = refusal_of(command, head)
+        if head is None or code is not None:
+            plan.append(Posting(command, command_rejected(command, code or "not-found")))
+            continue
+        seq = last_seqs[key] = last_seqs.get(key, head.last_seq) + 1
+        message = _message(command, seq, sent_at, new_id())
+        known[message_key(command)] = message
+        answer = message_posted(message, head.conversation, caused_by=command.command_id)
+        plan.append(Posting(command, answer, message))
+    return plan
+
+
+def _message(command: PostMessage, seq: int, sent_at: datetime, message_id: str) -> Message:
+    return Message(
+        customer_id=command.customer_id,
+        conversation_id=command.conversation_id,
+        seq=seq,
+        message_id=message_id,
+        client_id=command.client_id,
+        sender=command.sender,
+        text=command.text,
+        sent_at=sent_at,
+    )
+
+
+def opened(command: OpenConversation, head: Head | None, *, capture: Capture, opened_at: datetime) -> Conversation:
+    """The conversation as the command opens it, or as it already is when its visitor asks again."""
+    if head is None:
+        return Conversation(
+            customer_id=command.customer_id,
+            conversation_id=command.conversation_id,
+            site_id=command.site_id,
+            visitor_id=command.visitor_id,
+            visitor_name=command.visitor_name,
+            department=command.department,
+            acknowledged_policy_version=command.acknowledged_policy_version,
+            capture=capture,
+            opened_at=opened_at,
+            opened_by_command=command.command_id,
+        )
+    if head.conversation.visitor_id != command.visitor_id:
+        raise Refused("not-found")
+    return head.conversation
+
+
+def first_message(command: OpenConversation, conversation: Conversation) -> PostMessage | None:
+    """The visitor's opening words as a command of their own, known by the command that opened the conversation."""
+    if command.text is None:
+        return None
+    return PostMessage(
+        customer_id=command.customer_id,
+        command_id=command.command_id,
+        conversation_id=command.conversation_id,
+        client_id=conversation.opened_by_command,
+        sender=Sender(kind="visitor", id=conversation.visitor_id, name=conversation.visitor_name),
+        text=command.text,
+    )
+
+
+def accepted(command: AcceptConversation, head: Head | None, *, accepted_at: datetime) -> Conversation:
+    """The conversation in the hands of the operator; unchanged when it is there already."""
+    if head is None:
+        raise Refused("not-found")
+    conversation = head.conversation
+    if conversation.accepted_by_command == command.command_id:
+        return conversation
+    if not head.is_open:
+        raise Refused("not-open")
+    if conversation.operator is None:
+        return msgspec.structs.replace(
+            conversation,
+            operator=Operator(id=command.operator_id, name=command.operator_name),
+            accepted_at=accepted_at,
+            accepted_by_command=command.command_id,
+        )
+    if conversation.operator.id != command.operator_id:
+        raise Refused("already-accepted")
+    return conversation
+
+
+def ended(command: CloseConversation, head: Head | None, *, closed_at: datetime, end_id: str) -> End:
+    """The mark under which nothing more is said: the one that stands, when the command has come before."""
+    if head is None or _is_foreign(command.closed_by, head.conversation):
+        raise Refused("not-found")
+    if head.end is not None and head.end.closed_by_command == command.command_id:
+        return head.end
+    if not head.is_open:
+        raise Refused("not-open")
+    if command.closed_by.kind != "system" and not _is_party(command.closed_by, head.conversation):
+        raise Refused("not-a-party")
+    return End(
+        customer_id=command.customer_id,
+        conversation_id=command.conversation_id,
+        seq=head.last_seq + 1,
+        end_id=end_id,
+        closed_by=command.closed_by,
+        closed_by_command=command.command_id,
+        closed_at=closed_at,
+    )
+
+
+def closed(conversation: Conversation, end: End, digest: str) -> Conversation:
+    """The conversation after its end."""
+    return msgspec.structs.replace(
+        conversation,
+        closed_at=end.closed_at,
+        closed_by=end.closed_by,
+        closed_by_command=end.closed_by_command,
+        last_seq=end.seq - 1,
+        digest=digest,
+    )
+
+
+def _is_foreign(sender: Sender, conversation: Conversation) -> bool:
+    return sender.kind == "visitor" and sender.id != conversation.visitor_id
+
+
+def _is_party(sender: Sender, conversation: Conversation) -> bool:
+    if sender.kind == "visitor":
+        return sender.id == conversation.visitor_id
+    operator = conversation.operator
+    return sender.kind == "operator" and operator is not None and sender.id == operator.id
+
+
+def message_posted(message: Message, conversation: Conversation, *, caused_by: str) -> MessagePosted:
+    return MessagePosted(
+        customer_id=message.customer_id,
+        conversation_id=message.conversation_id,
+        caused_by=caused_by,
+        visitor_id=conversation.visitor_id,
+        operator_id=conversation.operator.id if conversation.operator else None,
+        seq=message.seq,
+        message_id=message.message_id,
+        client_id=message.client_id,
+        sender=message.sender,
+        text=message.text,
+        sent_at=message.sent_at,
+    )
+
+
+def command_rejected(command: ConversationCommand, code: str) -> CommandRejected:
+    return CommandRejected(
+        customer_id=command.customer_id,
+        conversation_id=command.conversation_id,
+        caused_by=command.command_id,
+        code=code,
+        detail=REJECTION_CODES[code],
+    )
+
+
+def conversation_opened(conversation: Conversation, *, caused_by: str) -> ConversationOpened:
+    return ConversationOpened(
+        customer_id=conversation.customer_id,
+        conversation_id=conversation.conversation_id,
+        caused_by=caused_by,
+        site_id=conversation.site_id,
+        visitor_id=conversation.visitor_id,
+        visitor_name=conversation.visitor_name,
+        department=conversation.department,
+        acknowledged_policy_version=conversation.acknowledged_policy_version,
+        capture=conversation.capture,
+        opened_at=conversation.opened_at,
+    )
+
+
+def conversation_accepted(conversation: Conversation, *, caused_by: str) -> ConversationAccepted:
+    operator, accepted_at = conversation.operator, conversation.accepted_at
+    assert operator is not None and accepted_at is not None
+    return ConversationAccepted(
+        customer_id=conversation.customer_id,
+        conversation_id=conversation.conversation_id,
+        caused_by=caused_by,
+        site_id=conversation.site_id,
+        visitor_id=conversation.visitor_id,
+        operator_id=operator.id,
+        operator_name=operator.name,
+        accepted_at=accepted_at,
+    )
+
+
+def conversation_closed(conversation: Conversation, *, caused_by: str) -> ConversationClosed:
+    closed_by, closed_at = conversation.closed_by, conversation.closed_at
+    assert closed_by is not None and closed_at is not None
+    return ConversationClosed(
+        customer_id=conversation.customer_id,
+        conversation_id=conversation.conversation_id,
+        caused_by=caused_by,
+        site_id=conversation.site_id,
+        visitor_id=conversation.visitor_id,
+        closed_by=closed_by,
+        closed_at=closed_at,
+        last_seq=conversation.last_seq,
+        digest=conversation.digest,
+    )
+

@@ -1,0 +1,394 @@
+"""Where chat keeps visitors, visits, conversations and the live message log.
+
+Every method names the customer, and the customer is part of every query; only a visitor's token,
+which no two visitors share, finds its visitor without one. Messages and marks carry their customer
+with them. Three unique indexes hold the promises of the relay whatever a stale process does: one
+conversation per id, one message per ``(conversation_id, seq)``, one per ``(conversation_id,
+client_id, sender)``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from chassis.mongo import Document, StoreUnavailable, unavailable
+from contracts.chat import Page, Sender
+from services.chat.model import (
+    TRAIL_LENGTH,
+    Conversation,
+    ConversationKey,
+    End,
+    Head,
+    Message,
+    MessageKey,
+    Status,
+    Visit,
+    Visitor,
+    message_key,
+)
+
+DUPLICATE_KEY = 11000
+LOG_PAGE = 200
+EMPTY_LOG_KEPT = timedelta(days=1)
+"""How long the wordless places of a dropped log still stand against late writers."""
+
+
+class Fenced(Exception):
+    """Another writer was here first. ``stored`` messages went in before; ``fence`` is the field that refused."""
+
+    def __init__(self, stored: int, fence: str) -> None:
+        super().__init__(fence)
+        self.stored = stored
+        self.fence = fence
+
+
+class Place(NamedTuple):
+    """Where a page of a list ends, and the next begins."""
+
+    opened_at: datetime
+    conversation_id: str
+
+
+class VisitorStore:
+    """Keeps visitors and their visits."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._visitors = database["visitors"]
+        self._visits = database["visits"]
+
+    @unavailable()
+    def ensure_indexes(self) -> None:
+        self._visitors.create_index([("token_hash", ASCENDING)], unique=True)
+        self._visits.create_index([("visitor_id", ASCENDING), ("seen_at", DESCENDING)])
+
+    @unavailable()
+    def add_visitor(self, customer_id: str, visitor: Visitor) -> None:
+        self._visitors.insert_one({**_document(visitor, key="visitor_id"), "customer_id": customer_id})
+
+    @unavailable()
+    def visitor_by_token(self, token_hash: str) -> Visitor | None:
+        found = self._visitors.find_one({"token_hash": token_hash})
+        return _object(found, Visitor, key="visitor_id") if found else None
+
+    @unavailable()
+    def add_visit(self, customer_id: str, visit: Visit) -> None:
+        self._visits.insert_one({**_document(visit, key="visit_id"), "customer_id": customer_id})
+
+    @unavailable()
+    def continue_visit(self, customer_id: str, visit: Visit, *, seen_since: datetime) -> str | None:
+        """Add the pages of ``visit`` to the one its visitor has been on since then; its id, or None without one."""
+        found = self._visits.find_one_and_update(
+            {
+                "customer_id": customer_id,
+                "visitor_id": visit.visitor_id,
+                "site_id": visit.site_id,
+                "seen_at": {"$gte": seen_since},
+            },
+            {
+                "$set": msgspec.to_builtins(
+                    {name: getattr(visit, name) for name in ("seen_at", "ip", "user_agent", "language")},
+                    builtin_types=(datetime,),
+                ),
+                "$push": {"pages": {"$each": msgspec.to_builtins(visit.pages), "$slice": -TRAIL_LENGTH}},
+            },
+            sort=[("seen_at", DESCENDING)],
+            projection={"_id": 1},
+        )
+        return found["_id"] if found else None
+
+    @unavailable()
+    def visit(self, customer_id: str, visit_id: str, *, visitor_id: str) -> Visit | None:
+        found = self._visits.find_one({"_id": visit_id, "customer_id": customer_id, "visitor_id": visitor_id})
+        return _object(found, Visit, key="visit_id") if found else None
+
+    @unavailable()
+    def latest_visit_id(self, customer_id: str, visitor_id: str) -> str | None:
+        found = self._visits.find_one(
+            {"customer_id": customer_id, "visitor_id": visitor_id}, {"_id": 1}, sort=[("seen_at", DESCENDING)]
+        )
+        return found["_id"] if found else None
+
+
+class ConversationStore:
+    """Keeps conversations and the live log of their messages."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._configuration = database["configuration"]
+        self._conversations = database["conversations"]
+        self._messages = database["messages"]
+
+    @unavailable()
+    def ensure_indexes(self) -> None:
+        in_order = [("opened_at", ASCENDING), ("_id", ASCENDING)]
+        self._conversations.create_indexes(
+            [
+                IndexModel([("customer_id", ASCENDING), ("status", ASCENDING), *in_order]),
+                IndexModel([("customer_id", ASCENDING), *in_order]),
+                IndexModel([("visitor_id", ASCENDING), *in_order]),
+            ]
+        )
+        by_client = [("conversation_id", ASCENDING), ("client_id", ASCENDING), ("sender.id", ASCENDING)]
+        self._messages.create_indexes(
+            [
+                IndexModel([("conversation_id", ASCENDING), ("seq", ASCENDING)], unique=True),
+                IndexModel(by_client, unique=True),
+                IndexModel(
+                    [("dropped_at", ASCENDING)], expireAfterSeconds=int(EMPTY_LOG_KEPT.total_seconds()), sparse=True
+                ),
+            ]
+        )
+
+    @unavailable()
+    def partitions_in_force(self, wanted: int) -> int:
+        """The number of partitions this installation was set up with; ``wanted`` when it is new."""
+        recorded = self._configuration.find_one_and_update(
+            {"_id": "partitions"},
+            {"$setOnInsert": {"count": wanted}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return int(recorded["count"])
+
+    @unavailable()
+    def conversation(self, customer_id: str, conversation_id: str) -> Conversation | None:
+        found = self._conversations.find_one({"_id": conversation_id, "customer_id": customer_id})
+        return _conversation(found) if found else None
+
+    @unavailable()
+    def conversations(
+        self, customer_id: str, *, visitor_id: str | None, status: Status | None, after: Place | None, limit: int
+    ) -> list[Conversation]:
+        """A page of the customer's conversations: in the queue who waits longest, elsewhere the newest first."""
+        direction = ASCENDING if status == "queued" else DESCENDING
+        wanted: Document = {"customer_id": customer_id}
+        if visitor_id is not None:
+            wanted["visitor_id"] = visitor_id
+        if status is not None:
+            wanted["status"] = status
+        if after is not None:
+            beyond = "$gt" if direction == ASCENDING else "$lt"
+            wanted["$or"] = [
+                {"opened_at": {beyond: after.opened_at}},
+                {"opened_at": after.opened_at, "_id": {beyond: after.conversation_id}},
+            ]
+        found = self._conversations.find(wanted).sort([("opened_at", direction), ("_id", direction)]).limit(limit)
+        return [_conversation(document) for document in found]
+
+    @unavailable()
+    def queue(self, customer_id: str) -> dict[str, int]:
+        """The place in the customer's queue, from 1, of every conversation that waits."""
+        waiting = self._conversations.find({"customer_id": customer_id, "status": "queued"}, {"_id": 1})
+        in_order = waiting.sort([("opened_at", ASCENDING), ("_id", ASCENDING)])
+        return {document["_id"]: place for place, document in enumerate(in_order, start=1)}
+
+    @unavailable()
+    def last_messages(self, customer_id: str, conversation_ids: Sequence[str]) -> dict[str, Message]:
+        """The last message of each of these conversations that has one."""
+        found = self._with_top(customer_id, conversation_ids, among={"text": {"$exists": True}})
+        return {document["_id"]: _message(document["top"][0]) for document in found if document["top"]}
+
+    @unavailable()
+    def messages(self, customer_id: str, conversation_id: str, *, after: int, limit: int) -> list[Message]:
+        """The messages that follow ``after``, in order."""
+        said = {"customer_id": customer_id, "conversation_id": conversation_id, "text": {"$exists": True}}
+        found = self._messages.find({**said, "seq": {"$gt": after}}).sort("seq", ASCENDING).limit(limit)
+        return [_message(document) for document in found]
+
+    @unavailable()
+    def heads(self, customer_id: str, conversation_ids: Sequence[str]) -> dict[ConversationKey, Head]:
+        """Where these conversations stand; those the customer does not have are left out."""
+        found = self._with_top(customer_id, conversation_ids, among={})
+        return {(customer_id, document["_id"]): _head(document) for document in found}
+
+    def _with_top(self, customer_id: str, conversation_ids: Sequence[str], *, among: Document) -> Iterable[Document]:
+        """Each conversation with the last place of its log, as ``top``: one index seek a conversation."""
+        last = {
+            "from": self._messages.name,
+            "localField": "_id",
+            "foreignField": "conversation_id",
+            "pipeline": [{"$match": {"customer_id": customer_id, **among}}, {"$sort": {"seq": -1}}, {"$limit": 1}],
+            "as": "top",
+        }
+        mine = {"customer_id": customer_id, "_id": {"$in": list(conversation_ids)}}
+        return self._conversations.aggregate([{"$match": mine}, {"$lookup": last}]) if conversation_ids else ()
+
+    @unavailable()
+    def stored(self, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
+        """Those of the messages that are in the log with their words."""
+        clients: dict[ConversationKey, set[str]] = {}
+        for customer_id, conversation_id, _, client_id in keys:
+            clients.setdefault((customer_id, conversation_id), set()).add(client_id)
+        if not clients:
+            return {}
+        each = [
+            {"conversation_id": conversation, "client_id": {"$in": list(ids)}, "customer_id": customer}
+            for (customer, conversation), ids in clients.items()
+        ]
+        found = (_message(document) for document in self._messages.find({"$or": each}) if "text" in document)
+        return {message_key(message): message for message in found}
+
+    @unavailable()
+    def append(self, messages: Sequence[Message]) -> None:
+        """Store the messages in order, all of them or, when ``Fenced``, those before the one refused."""
+        if not messages:
+            return
+        try:
+            self._messages.insert_many([_message_document(message) for message in messages], ordered=True)
+        except BulkWriteError as error:
+            raise _fence(error) from error
+
+    @unavailable()
+    def open(self, conversation: Conversation) -> bool:
+        """Store a new conversation; False when its id is taken."""
+        try:
+            self._conversations.insert_one(_conversation_document(conversation))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @unavailable()
+    def accept(self, conversation: Conversation) -> bool:
+        """Hand the conversation from the queue to its operator; False when it is not in the queue any more."""
+        return self._replace(conversation, was={"status": "queued"})
+
+    @unavailable()
+    def end(self, end: End) -> bool:
+        """Take the place after the last message; False when another writer has it."""
+        document = {
+            "_id": end.end_id,
+            "customer_id": end.customer_id,
+            "conversation_id": end.conversation_id,
+            "seq": end.seq,
+            "client_id": f"end:{end.closed_by_command}",
+            "sender": msgspec.to_builtins(end.closed_by),
+            "sent_at": end.closed_at,
+            "closed_by_command": end.closed_by_command,
+        }
+        try:
+            self._messages.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @unavailable()
+    def close(self, conversation: Conversation) -> bool:
+        """Keep the conversation as closed; False when it was closed already."""
+        return self._replace(conversation, was={"closed_at": None})
+
+    def _replace(self, conversation: Conversation, *, was: Document) -> bool:
+        mine = {"_id": conversation.conversation_id, "customer_id": conversation.customer_id, **was}
+        return self._conversations.replace_one(mine, _conversation_document(conversation)).matched_count == 1
+
+    def log(self, customer_id: str, conversation_id: str) -> Iterator[Message]:
+        """Every message of the conversation, in order."""
+        after = 0
+        while page := self.messages(customer_id, conversation_id, after=after, limit=LOG_PAGE):
+            yield from page
+            after = page[-1].seq
+
+    @unavailable()
+    def drop_log(self, customer_id: str, conversation_id: str, *, dropped_at: datetime) -> bool:
+        """Forget every word of a closed conversation and what was captured; False when it is not closed.
+
+        The empty places stay for a day, so that a writer which was away does not fill them again.
+        """
+        # Sealed first: a reader who finds words missing must also find that they are elsewhere now.
+        sealed = self._conversations.update_one(
+            {"_id": conversation_id, "customer_id": customer_id, "status": "closed"},
+            {"$set": {"is_sealed": True, "capture": {}}},
+        )
+        if not sealed.matched_count:
+            return False
+        self._messages.update_many(
+            {"conversation_id": conversation_id, "customer_id": customer_id, "dropped_at": None},
+            {"$set": {"dropped_at": dropped_at}, "$unset": {"text": 1, "sender.name": 1}},
+        )
+        return True
+
+
+def _fence(error: BulkWriteError) -> Exception:
+    details: Mapping[str, Any] = error.details or {}
+    refused = details.get("writeErrors") or []
+    if not refused:
+        # Stored, but not by a majority in time: nobody knows yet.
+        return StoreUnavailable()
+    if refused[0]["code"] != DUPLICATE_KEY:
+        return error
+    fence = "seq" if "seq" in refused[0].get("keyPattern", {}) else "client_id"
+    return Fenced(int(details["nInserted"]), fence)
+
+
+def _document(thing: msgspec.Struct, *, key: str) -> Document:
+    document: Document = msgspec.to_builtins(thing, builtin_types=(datetime,))
+    document["_id"] = document.pop(key)
+    return document
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _object(document: Document, kind: type[T], *, key: str) -> T:
+    return msgspec.convert({**document, key: document["_id"]}, kind)
+
+
+def _conversation_document(conversation: Conversation) -> Document:
+    return {**_document(conversation, key="conversation_id"), "status": conversation.status}
+
+
+def _conversation(document: Document) -> Conversation:
+    return _object(document, Conversation, key="conversation_id")
+
+
+def _head(document: Document) -> Head:
+    conversation = _conversation(document)
+    top = document["top"][0] if document["top"] else None
+    if conversation.is_sealed or top is None:
+        return Head(conversation=conversation, last_seq=conversation.last_seq)
+    if "closed_by_command" in top:
+        return Head(conversation=conversation, last_seq=top["seq"] - 1, end=_end(top))
+    return Head(conversation=conversation, last_seq=top["seq"])
+
+
+def _end(document: Document) -> End:
+    return End(
+        customer_id=document["customer_id"],
+        conversation_id=document["conversation_id"],
+        seq=document["seq"],
+        end_id=document["_id"],
+        closed_by=Sender(**document["sender"]),
+        closed_by_command=document["closed_by_command"],
+        closed_at=document["sent_at"],
+    )
+
+
+def _message_document(message: Message) -> Document:
+    # By hand: this runs for every message there is.
+    sender = message.sender
+    return {
+        "_id": message.message_id,
+        "customer_id": message.customer_id,
+        "conversation_id": message.conversation_id,
+        "seq": message.seq,
+        "client_id": message.client_id,
+        "sender": {"kind": sender.kind, "id": sender.id, "name": sender.name},
+        "text": message.text,
+        "sent_at": message.sent_at,
+    }
+
+
+def _message(document: Document) -> Message:
+    return Message(
+        customer_id=document["customer_id"],
+        conversation_id=document["conversation_id"],
+        seq=document["seq"],
+        message_id=document["_id"],
+        client_id=document["client_id"],
+        sender=Sender(**document["sender"]),
+        text=document["text"],
+        sent_at=document["sent_at"],
+    )

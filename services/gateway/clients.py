@@ -1,0 +1,399 @@
+"""What the gateway asks the other services, one class each; what they may answer for a short while is kept."""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from chassis.auth import Caller, Role
+from chassis.http import RemoteProblem, ServiceClient
+from services.gateway import frames
+
+Status = Literal["queued", "active", "closed"]
+V = TypeVar("V")
+T = TypeVar("T")
+
+GATEWAY = Caller(service="gateway", role="service")
+"""The gateway asking for itself, where nobody is known yet."""
+
+HISTORY_PAGE = 200
+CONVERSATIONS_PAGE = 200
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What accounts knows of a session or an API token."""
+
+    kind: Literal["session", "token"]
+    session_id: str
+    operator_id: str
+    customer_id: str
+    role: Role
+    name: str = ""
+    scopes: list[str] | None = None
+    expires_at: str | None = None
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """Somebody who works for a customer."""
+
+    operator_id: str
+    customer_id: str
+    name: str
+    email: str
+    role: Role
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    """A new session; ``token`` is its secret."""
+
+    token: str
+    session_id: str
+    expires_at: datetime
+    operator: Operator
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """What chat knows of a visitor's token."""
+
+    visitor_id: str
+    visit_id: str
+    customer_id: str
+    site_id: str
+    name: str = ""
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """A visit that was begun; the token is there for a new visitor only."""
+
+    visitor_id: str
+    visit_id: str
+    visitor_token: str | None = None
+
+
+class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom a ticket admits."""
+
+    kind: Literal["visitor", "operator"]
+    customer_id: str
+    subject: str
+    name: str
+    role: Role
+    session_id: str | None = None
+    site_id: str | None = None
+
+
+class Site(msgspec.Struct, frozen=True):
+    """One website of a customer, and what its owner chose."""
+
+    site_id: str
+    customer_id: str
+    site_key: str
+    name: str = ""
+    origins: list[str] = []
+    departments: list[Any] = []
+    texts: dict[str, Any] = {}
+    theme: dict[str, Any] = {}
+    ip_capture: str = "off"
+    cookies: dict[str, Any] = {}
+
+
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """One version of the privacy policy."""
+
+    version: str
+    effective_at: str
+    posted_at: str | None = None
+    text: str = ""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """The policy in force, and the one that will be."""
+
+    in_force: PolicyVersion
+    upcoming: PolicyVersion | None = None
+
+
+class ConversationState(msgspec.Struct, frozen=True):
+    """What the sockets need of chat's answer about a conversation."""
+
+    conversation_id: str
+    status: Status
+    last_seq: int = 0
+    operator: frames.Person | None = None
+    position: int | None = None
+    is_sealed: bool = False
+    visitor_id: str = ""
+    visitor_name: str = ""
+    site_id: str = ""
+
+
+class StoredMessage(msgspec.Struct, frozen=True):
+    """A message with its place in the conversation."""
+
+    seq: int
+    message_id: str
+    client_id: str
+    sender: frames.Party
+    text: str
+    sent_at: datetime
+
+
+class History(msgspec.Struct, frozen=True):
+    """Messages in order, and how far the conversation has got."""
+
+    messages: list[StoredMessage]
+    last_seq: int
+    status: Status
+    is_sealed: bool = False
+
+
+class Recent(Generic[V]):
+    """Answers, for ``seconds``; the oldest go when there are more than ``size``."""
+
+    def __init__(self, seconds: float, *, size: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._size = size
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, V]] = OrderedDict()
+
+    def get(self, key: str) -> V | None:
+        """The answer, if it is recent."""
+        expires_at, value = self._kept.get(key, (0.0, None))
+        return value if self._clock() < expires_at else None
+
+    def put(self, key: str, value: V) -> None:
+        """Keep an answer."""
+        self._kept[key] = (self._clock() + self._seconds, value)
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def drop(self, is_stale: Callable[[V], bool]) -> None:
+        """Forget the answers that are known to be true no more."""
+        for key in [key for key, (_, value) in self._kept.items() if is_stale(value)]:
+            del self._kept[key]
+
+
+def fingerprint(secret: str) -> str:
+    """What a cache knows a secret by, so that it holds none."""
+    return hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def found_or_none(ask: Callable[[], Any]) -> Any:
+    """The answer, or None where the other service knows of no such thing."""
+    try:
+        return ask()
+    except RemoteProblem as problem:
+        if problem.status in {404, 422}:
+            return None
+        raise
+
+
+class AccountsClient:
+    """Operators, sites, sessions, tickets and the policy."""
+
+    def __init__(self, service: ServiceClient, *, introspection_cache: float, site_cache: float) -> None:
+        self._service = service
+        self._credentials: Recent[Credential] = Recent(introspection_cache)
+        self._sites: Recent[Site] = Recent(site_cache)
+        self._policies: Recent[Policy] = Recent(site_cache)
+
+    def sign_in(self, *, email: str, password: str, ip: str, user_agent: str) -> SignIn:
+        body = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
+        return msgspec.convert(self._service.post("/internal/v1/sessions", caller=GATEWAY, json=body), SignIn)
+
+    def introspect(self, token: str) -> Credential | None:
+        """Whose session or API token this is; None if nobody's."""
+        key = fingerprint(token)
+        if known := self._credentials.get(key):
+            return known
+        asked = {"token": token}
+        found = found_or_none(
+            lambda: self._service.post("/internal/v1/introspections", caller=GATEWAY, json=asked)
+        )
+        if found is None:
+            return None
+        credential = msgspec.convert(found, Credential)
+        self._credentials.put(key, credential)
+        return credential
+
+    def forget_session(self, session_id: str) -> None:
+        """The session or token ended: ask again the next time."""
+        self._credentials.drop(lambda credential: credential.session_id == session_id)
+
+    def sign_out(self, caller: Caller) -> None:
+        self._service.delete("/internal/v1/sessions/current", caller=caller)
+        self.forget_session(caller.session_id or "")
+
+    def operator(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/operators/me", caller=caller)
+
+    def create_token(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.post("/internal/v1/tokens", caller=caller, json=body)
+
+    def tokens(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/tokens", caller=caller)
+
+    def revoke_token(self, caller: Caller, token_id: str) -> None:
+        self._service.delete(f"/internal/v1/tokens/{token_id}", caller=caller)
+        self.forget_session(token_id)
+
+    def ticket(self, claims: Claims) -> Any:
+        body = {"claims": msgspec.to_builtins(claims)}
+        return self._service.post("/internal/v1/tickets", caller=GATEWAY, json=body)
+
+    def redeem(self, ticket: str) -> Claims | None:
+        """Whom the ticket admits; None if it is unknown, too old or used."""
+        asked = {"ticket": ticket}
+        found = found_or_none(
+            lambda: self._service.post("/internal/v1/ticket-redemptions", caller=GATEWAY, json=asked)
+        )
+        return None if found is None else msgspec.convert(found["claims"], Claims)
+
+    def site(self, site_key: str) -> Site | None:
+        if known := self._sites.get(site_key):
+            return known
+        found = found_or_none(lambda: self._service.get(f"/internal/v1/sites/by-key/{site_key}", caller=GATEWAY))
+        if found is None:
+            return None
+        site = msgspec.convert(found, Site)
+        self._sites.put(site_key, site)
+        return site
+
+    def sites(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/sites", caller=caller)
+
+    def policy(self) -> Policy:
+        if known := self._policies.get(""):
+            return known
+        policy = msgspec.convert(self._service.get("/internal/v1/policy", caller=GATEWAY), Policy)
+        self._policies.put("", policy)
+        return policy
+
+
+class ChatClient:
+    """Visits and live conversations."""
+
+    def __init__(self, service: ServiceClient, *, introspection_cache: float) -> None:
+        self._service = service
+        self._visitors: Recent[Visitor] = Recent(introspection_cache)
+
+    def begin_visit(self, caller: Caller, body: dict[str, Any]) -> Visit:
+        return msgspec.convert(self._service.post("/internal/v1/visits", caller=caller, json=body), Visit)
+
+    def introspect(self, token: str) -> Visitor | None:
+        """Whose visitor token this is; None if nobody's."""
+        key = fingerprint(token)
+        if known := self._visitors.get(key):
+            return known
+        asked = {"token": token}
+        found = found_or_none(
+            lambda: self._service.post("/internal/v1/visitor-introspections", caller=GATEWAY, json=asked)
+        )
+        if found is None:
+            return None
+        visitor = msgspec.convert(found, Visitor)
+        self._visitors.put(key, visitor)
+        return visitor
+
+    def conversations(
+        self, caller: Caller, *, status: str | None = None, after: str | None = None, limit: int | None = None
+    ) -> Any:
+        params = {"status": status, "after": after, "limit": limit}
+        return self._service.get("/internal/v1/conversations", caller=caller, params=params)
+
+    def conversation(self, caller: Caller, conversation_id: str) -> Any:
+        return self._service.get(f"/internal/v1/conversations/{conversation_id}", caller=caller)
+
+    def state(self, caller: Caller, conversation_id: str) -> ConversationState | None:
+        """How a conversation stands; None if there is none, or not for this caller."""
+        found = found_or_none(lambda: self.conversation(caller, conversation_id))
+        return None if found is None else msgspec.convert(found, ConversationState)
+
+    def states(self, caller: Caller, *, status: str | None = None, pages: int = 1) -> list[ConversationState]:
+        """How the caller's conversations stand, at most ``pages`` of them."""
+        states: list[ConversationState] = []
+        after: str | None = None
+        for _ in range(pages):
+            found = self.conversations(caller, status=status, after=after, limit=CONVERSATIONS_PAGE)
+            states += msgspec.convert(found["conversations"], list[ConversationState])
+            after = found.get("next")
+            if not after:
+                break
+        return states
+
+    def messages(self, caller: Caller, conversation_id: str, *, after: int, limit: int) -> History:
+        path = f"/internal/v1/conversations/{conversation_id}/messages"
+        return msgspec.convert(
+            self._service.get(path, caller=caller, params={"after": after, "limit": limit}), History
+        )
+
+
+class TranscriptsClient:
+    """The record of closed conversations."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def transcripts(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._service.get("/internal/v1/transcripts", caller=caller, params=params)
+
+    def transcript(self, caller: Caller, transcript_id: str) -> Any:
+        return self._service.get(f"/internal/v1/transcripts/{transcript_id}", caller=caller)
+
+    def messages(self, caller: Caller, transcript_id: str, *, after: int, limit: int) -> History:
+        path = f"/internal/v1/transcripts/{transcript_id}/messages"
+        return msgspec.convert(
+            self._service.get(path, caller=caller, params={"after": after, "limit": limit}), History
+        )
+
+
+class SurveysClient:
+    """Questions before a conversation, and the answers."""
+
+    def __init__(self, service: ServiceClient, *, site_cache: float) -> None:
+        self._service = service
+        self._surveys: Recent[dict[str, Any]] = Recent(site_cache)
+
+    def survey(self, caller: Caller, site_id: str) -> Any:
+        """The site's pre-chat survey as it is now; None if it has none."""
+        return found_or_none(lambda: self._service.get(_survey_path(site_id), caller=caller))
+
+    def recent_survey(self, caller: Caller, site_id: str) -> Any:
+        """The site's pre-chat survey as it was a moment ago; None if it had none."""
+        key = f"{caller.customer_id}/{site_id}"
+        known = self._surveys.get(key)
+        if known is None:
+            known = {"survey": self.survey(caller, site_id)}
+            self._surveys.put(key, known)
+        return known["survey"]
+
+    def replace_survey(self, caller: Caller, site_id: str, questions: list[dict[str, Any]]) -> Any:
+        survey = self._service.put(_survey_path(site_id), caller=caller, json={"questions": questions})
+        self._surveys.put(f"{caller.customer_id}/{site_id}", {"survey": survey})
+        return survey
+
+    def record(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.post("/internal/v1/responses", caller=caller, json=body)
+
+
+def _survey_path(site_id: str) -> str:
+    return f"/internal/v1/surveys/{site_id}/pre-chat"
+
+
+class HistoryReader:
+    """What was said, wherever it is kept: with chat until the transcript is sealed, with transcripts from then on."""
+
+    def __init__(self, *, chat: ChatClient, transcripts: TranscriptsClient) -> None:
+        self._chat = chat
+        self._transcripts = transcripts
+
+    def after(self, caller: Caller, conversation_id: str, after: int, *, limit: int = HISTORY_PAGE) -> History:
+        history = self._chat.messages(caller, conversation_id, after=after, limit=limit)
+        if not history.is_sealed:
+            return history
+        return self._transcripts.messages(caller, conversation_id, after=after, limit=limit)

@@ -1,0 +1,91 @@
+import { type FieldError, Problem, Unreachable } from "./problems";
+
+type Json = Record<string, unknown>;
+
+export interface Call {
+  method?: "GET" | "POST" | "PUT" | "DELETE";
+  body?: Json;
+  /** The visitor's secret; operators are known by their cookie instead. */
+  token?: string;
+  /** How long to wait for an answer. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Calls our own origin and gives the decoded answer; throws `Problem` or `Unreachable`. */
+export async function call<T>(path: string, { method = "GET", body, token, timeoutMs = 15_000, signal }: Call = {}): Promise<T> {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, timeoutMs);
+  signal?.addEventListener("abort", abort);
+  try {
+    const response = await fetch(path, {
+      method,
+      headers: headersFor(body, token),
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      // A visitor is known by the token alone: no cookie goes along, none is accepted.
+      credentials: token === undefined ? "same-origin" : "omit",
+      cache: "no-store",
+      signal: controller.signal,
+    });
+    return await decoded<T>(response);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Unreachable();
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function headersFor(body: Json | undefined, token: string | undefined): Record<string, string> {
+  return {
+    Accept: "application/json",
+    ...(body ? { "Content-Type": "application/json" } : {}),
+    ...(token ? { Authorization: `Bearer ${token}` } : {}),
+  };
+}
+
+async function decoded<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  if (response.ok) return (text ? JSON.parse(text) : null) as T;
+  throw problemOf(response, text);
+}
+
+function problemOf(response: Response, text: string): Error {
+  const document = parsed(text);
+  // A proxy in the way answers 5xx with a page of its own: that is no refusal, only no answer.
+  if (document === null && response.status >= 500) return new Unreachable();
+  return new Problem(
+    response.status,
+    stringOf(document?.code) || String(response.status),
+    stringOf(document?.detail) || stringOf(document?.title),
+    fieldErrorsOf(document?.errors),
+    secondsOf(response.headers.get("Retry-After")),
+  );
+}
+
+function parsed(text: string): Json | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Json) : null;
+  } catch {
+    return null;
+  }
+}
+
+function fieldErrorsOf(value: unknown): FieldError[] {
+  if (!Array.isArray(value)) return [];
+  return value
+    .filter((item): item is Json => typeof item === "object" && item !== null)
+    .map((item) => ({ field: stringOf(item.field), detail: stringOf(item.detail) }));
+}
+
+function stringOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function secondsOf(value: string | null): number | null {
+  const seconds = Number(value);
+  return value && Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
+}

@@ -1,0 +1,68 @@
+import type { TargetedKeyboardEvent } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import { MOST_TEXT } from "../frames";
+import { Button } from "./button";
+import { valueOf } from "./field";
+import { SendIcon } from "./icons";
+
+interface ComposerProps {
+  label: string;
+  onSend: (text: string) => void;
+  isFocused?: boolean;
+}
+
+/** Enter sends, Shift+Enter starts a new line. */
+export function Composer({ label, onSend, isFocused = false }: ComposerProps) {
+  const [text, setText] = useState("");
+  const input = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    if (isFocused) input.current?.focus();
+  }, [isFocused]);
+  useLayoutEffect(() => fitToContent(input.current), [text]);
+
+  const send = () => {
+    if (!text.trim()) return;
+    onSend(text.trim());
+    setText("");
+    input.current?.focus();
+  };
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLTextAreaElement>) => {
+    // While an input method composes, Enter chooses a word.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    send();
+  };
+  return (
+    <form
+      class="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <textarea
+        ref={input}
+        class="input"
+        rows={1}
+        data-testid="composer"
+        aria-label={label}
+        placeholder={label}
+        maxLength={MOST_TEXT}
+        enterkeyhint="send"
+        value={text}
+        onInput={(event) => setText(valueOf(event))}
+        onKeyDown={onKeyDown}
+      />
+      <Button type="submit" look="icon" data-testid="send" aria-label="Send" isBusy={!text.trim()}>
+        <SendIcon />
+      </Button>
+    </form>
+  );
+}
+
+function fitToContent(input: HTMLTextAreaElement | null): void {
+  if (!input) return;
+  input.style.height = "auto";
+  input.style.height = `${input.scrollHeight + 2}px`;
+}

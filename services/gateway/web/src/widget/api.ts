@@ -1,0 +1,87 @@
+import type { Transport } from "../shared/connection";
+import type { Page } from "../shared/embedding";
+import type { Status } from "../shared/frames";
+import { call } from "../shared/http";
+
+export interface Question {
+  question_id: string;
+  kind: "text" | "email" | "number" | "choice";
+  label: string;
+  is_required: boolean;
+  choices?: string[];
+  max_length?: number;
+  minimum?: number;
+  maximum?: number;
+}
+
+export interface Survey {
+  survey_id: string;
+  version: number;
+  questions: Question[];
+}
+
+export interface Config {
+  site: { name?: string };
+  online: boolean;
+  texts: { greeting?: string };
+  theme: { color?: string };
+  surveys: { pre_chat: Survey | null };
+  notice: string;
+  policy: { version: string; effective_at: string; text: string; upcoming: { version: string; effective_at: string } | null };
+}
+
+export interface Visit {
+  /** Null when the visitor is recognised by the token sent along. */
+  visitor_token: string | null;
+  visit_id: string;
+}
+
+export interface Opened {
+  conversation_id: string;
+  status: Status;
+  position?: number | null;
+}
+
+export type AnswerValue = string | number;
+
+const LONG_POLL_S = 25;
+
+export const getConfig = (siteKey: string) => call<Config>(`/api/v1/widget/config?site=${encodeURIComponent(siteKey)}`, { token: "" });
+
+export const startVisit = (siteKey: string, page: Page, token: string) =>
+  call<Visit>("/api/v1/widget/visits", { method: "POST", body: { site_key: siteKey, page, cookies_consent: false }, token });
+
+export const openConversation = (token: string, acknowledgedPolicyVersion: string, answers: Record<string, AnswerValue> | null) =>
+  call<Opened>("/api/v1/widget/conversations", {
+    method: "POST",
+    token,
+    body: { acknowledged_policy_version: acknowledgedPolicyVersion, ...(answers && { answers }) },
+  });
+
+export const closeConversation = (token: string, conversationId: string) =>
+  call<unknown>(`${pathOf(conversationId)}/close`, { method: "POST", body: {}, token });
+
+/** What a connection needs, with the visitor's token. */
+export function visitorTransport(token: string): Transport {
+  return {
+    self: { kind: "visitor", id: "", name: "" },
+    ticket: () => call("/api/v1/widget/tickets", { method: "POST", body: {}, token }),
+    history: (conversationId, after, signal) =>
+      call(`${pathOf(conversationId)}/messages?after=${after}&wait=${LONG_POLL_S}`, { token, signal, timeoutMs: (LONG_POLL_S + 15) * 1_000 }),
+    post: async (conversationId, clientId, text) => {
+      const posted = await call<{ seq?: number; message_id: string; sent_at: string }>(`${pathOf(conversationId)}/messages`, {
+        method: "POST",
+        body: { client_id: clientId, text },
+        token,
+      });
+      return posted?.seq === undefined ? null : { ...posted, seq: posted.seq };
+    },
+  };
+}
+
+export const getHistory = (token: string, conversationId: string) =>
+  call<Awaited<ReturnType<Transport["history"]>>>(`${pathOf(conversationId)}/messages?after=0`, { token });
+
+function pathOf(conversationId: string): string {
+  return `/api/v1/widget/conversations/${encodeURIComponent(conversationId)}`;
+}

@@ -1,0 +1,206 @@
+import { Connection, type ConnectionOptions } from "../shared/connection";
+import type { ConversationLog, ConversationView } from "../shared/conversation-log";
+import { Observable } from "../shared/observable";
+import { Problem, explain } from "../shared/problems";
+import * as api from "./api";
+import type { Host } from "./host";
+import type { Memory } from "./memory";
+
+export type Stage =
+  | { name: "loading" }
+  | { name: "unavailable"; detail: string }
+  | { name: "start"; config: api.Config }
+  | { name: "talking"; config: api.Config | null; log: ConversationLog; connection: Connection };
+
+/** Why a conversation could not be started, for the form to show. */
+export interface StartProblem {
+  detail: string;
+  fields: Record<string, string>;
+}
+
+const ANSWER_PREFIX = "answers.";
+
+/** One visitor's chat on one site: what is shown, and what a click does. */
+export class Chat {
+  readonly stage = new Observable<Stage>({ name: "loading" });
+  readonly isOpen = new Observable(false);
+  readonly unread = new Observable(0);
+  private config: api.Config | null = null;
+  private connection: Connection | null = null;
+  private seen = 0;
+
+  constructor(
+    private readonly siteKey: string,
+    private readonly host: Host,
+    private readonly memory: Memory,
+    private readonly connectionOptions: Partial<ConnectionOptions> = {},
+  ) {}
+
+  /** Shows the launcher, or the conversation that this tab was in. Writes nothing. */
+  async begin(): Promise<void> {
+    const remembered = this.memory.read();
+    this.isOpen.set(this.host.isAbsent || (remembered?.is_open ?? false));
+    this.host.resize(this.isOpen.value);
+    if (remembered?.conversation_id) await this.returnTo(remembered.token, remembered.conversation_id);
+    await this.loadConfig();
+  }
+
+  async loadConfig(): Promise<void> {
+    if (this.stage.value.name === "unavailable") this.stage.set({ name: "loading" });
+    try {
+      this.config = await api.getConfig(this.siteKey);
+      const { value } = this.stage;
+      this.stage.set(value.name === "talking" ? { ...value, config: this.config } : { name: "start", config: this.config });
+    } catch (error) {
+      if (this.stage.value.name === "loading") this.stage.set({ name: "unavailable", detail: explain(error) });
+    }
+  }
+
+  open(): void {
+    this.isOpen.set(true);
+    this.markRead();
+    this.host.resize(true);
+    this.rememberOpenness();
+  }
+
+  minimise(): void {
+    if (this.host.isAbsent) return;
+    this.isOpen.set(false);
+    this.host.resize(false);
+    this.rememberOpenness();
+  }
+
+  /** Starts the conversation; the acknowledged version is the one that was on the screen. */
+  async start(policyVersion: string, answers: Record<string, api.AnswerValue> | null): Promise<StartProblem | null> {
+    try {
+      const token = await this.visit();
+      const { conversation_id, status, position } = await api.openConversation(token, policyVersion, answers);
+      this.memory.write({ token, conversation_id, is_open: this.isOpen.value, outgoing: [] });
+      this.talk(token, conversation_id).change({ status, position: position ?? null });
+      return null;
+    } catch (error) {
+      return this.startProblem(error);
+    }
+  }
+
+  send(text: string): void {
+    const { value } = this.stage;
+    if (value.name === "talking") value.connection.send(value.log.conversationId, text);
+  }
+
+  retry(clientId: string): void {
+    const { value } = this.stage;
+    if (value.name === "talking") value.connection.retry(value.log.conversationId, clientId);
+  }
+
+  /** Ends the conversation; gives a sentence when that did not work. */
+  async close(): Promise<string | null> {
+    const { value } = this.stage;
+    const token = this.memory.read()?.token;
+    if (value.name !== "talking" || !token) return null;
+    try {
+      await api.closeConversation(token, value.log.conversationId);
+      value.log.change({ status: "closed", position: null });
+      return null;
+    } catch (error) {
+      return explain(error);
+    }
+  }
+
+  /** From a closed conversation back to the notice. */
+  startAgain(): void {
+    this.leave();
+    this.memory.write({ conversation_id: null, outgoing: [] });
+    this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
+    // The policy in force may have changed since this page was loaded.
+    void this.loadConfig();
+  }
+
+  private async visit(): Promise<string> {
+    const known = this.memory.read()?.token ?? "";
+    try {
+      const { visitor_token } = await api.startVisit(this.siteKey, this.host.currentPage, known);
+      return visitor_token ?? known;
+    } catch (error) {
+      if (!known || !(error instanceof Problem && error.status === 401)) throw error;
+      this.memory.forget();
+      return this.visit();
+    }
+  }
+
+  private async returnTo(token: string, conversationId: string): Promise<void> {
+    try {
+      const { messages, last_seq, status } = await api.getHistory(token, conversationId);
+      const outgoing = this.memory.read()?.outgoing ?? [];
+      const log = this.talk(token, conversationId);
+      log.announce(last_seq);
+      log.receive(messages);
+      log.change({ status });
+      const stored = new Set(messages.map(({ client_id }) => client_id));
+      this.connection?.resume(conversationId, outgoing.filter(({ client_id }) => !stored.has(client_id)));
+      this.markRead();
+    } catch (error) {
+      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.memory.forget();
+      this.talk(token, conversationId);
+    }
+  }
+
+  private talk(token: string, conversationId: string): ConversationLog {
+    const connection = new Connection({ ...this.connectionOptions, transport: api.visitorTransport(token) });
+    const log = connection.follow(conversationId);
+    this.connection = connection;
+    this.seen = 0;
+    log.view.subscribe((view) => this.noticed(view));
+    connection.state.subscribe((state) => state === "refused" && this.forgotten());
+    connection.start();
+    this.stage.set({ name: "talking", config: this.config, log, connection });
+    return log;
+  }
+
+  private noticed({ messages, outgoing }: ConversationView): void {
+    const remembered = this.memory.read();
+    if (remembered && remembered.outgoing !== outgoing) this.memory.write({ outgoing });
+    if (this.isOpen.value) return this.markRead();
+    this.unread.set(messages.filter(({ seq, sender }) => seq > this.seen && sender.kind !== "visitor").length);
+  }
+
+  private markRead(): void {
+    const { value } = this.stage;
+    if (value.name === "talking") this.seen = value.log.lastSeq;
+    this.unread.set(0);
+  }
+
+  /** The server does not know this visitor any more. */
+  private forgotten(): void {
+    this.leave();
+    this.memory.forget();
+    this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
+    if (!this.config) void this.loadConfig();
+  }
+
+  private leave(): void {
+    const { connection } = this;
+    this.connection = null;
+    this.unread.set(0);
+    connection?.stop();
+  }
+
+  private rememberOpenness(): void {
+    if (this.memory.read()) this.memory.write({ is_open: this.isOpen.value });
+  }
+
+  private async startProblem(error: unknown): Promise<StartProblem> {
+    if (!(error instanceof Problem)) return { detail: explain(error), fields: {} };
+    if (error.status === 409) {
+      await this.loadConfig();
+      return { detail: "The privacy policy has changed. Please read the notice again and confirm it.", fields: {} };
+    }
+    const fields = Object.fromEntries(
+      error.errors
+        .filter(({ field }) => field.startsWith(ANSWER_PREFIX))
+        .map(({ field, detail }) => [field.slice(ANSWER_PREFIX.length), detail]),
+    );
+    const hasFields = Object.keys(fields).length > 0;
+    return { detail: hasFields ? "Please look at the fields marked below." : explain(error), fields };
+  }
+}

@@ -1,0 +1,1 @@
+"""Surveys: what a site asks its visitors, and what they answered."""
