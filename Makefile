@@ -1,10 +1,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name))))
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+  $$name -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 WEB := services/gateway/web
 NPM = PATH="$(CURDIR)/.venv/bin:$$PATH" npm
 T ?= tests
+J ?= 0
 LOCKS := accounts chat gateway surveys transcripts
 
 ##@ Run
@@ -28,8 +30,9 @@ logs: ## follow the log of one process: make logs P=chat-relay
 ##@ Prove
 
 .PHONY: test
-test: venv web-test lint ## everything that proves the software, on real servers and a real browser
-	@$(BIN)/python -m pytest $(T)
+test: venv web-test lint ## everything that proves the software, on real servers and a real browser; J=2 for two at a time
+	@$(BIN)/python -m tests.servers up
+	@$(BIN)/python -m pytest -n $(J) --dist loadgroup $(T); result=$$?; $(BIN)/python -m tests.servers down; exit $$result
 
 .PHONY: bench
 bench: venv web ## measure: one message, socket to socket
@@ -40,7 +43,7 @@ lint: venv ## style, types, walls between services, generated files
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
 	@$(BIN)/mypy contracts chassis services deploy
 	@$(BIN)/lint-imports --no-logo --cache-dir var/import-linter | tail -n 3
-	@$(BIN)/python -m contracts.generate --check
+	@$(BIN)/python -m docs.generate --check
 
 .PHONY: web-test
 web-test: web ## the browser code: types, units, sizes
@@ -54,7 +57,7 @@ fix: venv ## format, and mend what can be mended safely
 
 .PHONY: contracts
 contracts: venv ## write the schemas and the AsyncAPI of the bus anew
-	@$(BIN)/python -m contracts.generate
+	@$(BIN)/python -m docs.generate
 
 .PHONY: locks
 locks: venv ## pin what the requirements.in files ask for, with hashes

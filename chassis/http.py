@@ -48,9 +48,17 @@ class ServiceClient:
         except ServiceUnavailable:
             return self._request("GET", path, caller=caller, params=params)
 
-    def post(self, path: str, *, caller: Caller, json: Any = None, params: dict[str, Any] | None = None) -> Any:
-        """Create, or act. Not repeated."""
-        return self._request("POST", path, caller=caller, json=json, params=params)
+    def post(
+        self,
+        path: str,
+        *,
+        caller: Caller,
+        json: Any = None,
+        params: dict[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Create, or act. Not repeated. ``timeout`` is for what is slow on purpose, as checking a password is."""
+        return self._request("POST", path, caller=caller, json=json, params=params, timeout=timeout)
 
     def put(self, path: str, *, caller: Caller, json: Any = None, params: dict[str, Any] | None = None) -> Any:
         """Replace. Not repeated."""
@@ -65,7 +73,14 @@ class ServiceClient:
         self._session.close()
 
     def _request(
-        self, method: str, path: str, *, caller: Caller, json: Any = None, params: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        caller: Caller,
+        json: Any = None,
+        params: dict[str, Any] | None = None,
+        timeout: float | None = None,
     ) -> Any:
         try:
             response = self._session.request(
@@ -74,7 +89,7 @@ class ServiceClient:
                 json=json,
                 params={name: value for name, value in (params or {}).items() if value is not None},
                 headers=self._headers(caller),
-                timeout=self._timeout,
+                timeout=timeout or self._timeout,
                 allow_redirects=False,
             )
         except requests.RequestException as error:

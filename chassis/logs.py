@@ -29,7 +29,7 @@ def configure(service: str, level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _StandardOutput()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -39,9 +39,22 @@ def configure(service: str, level: str = "INFO") -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    root = logging.getLogger()
+    root.handlers[:] = [other for other in root.handlers if not isinstance(other, _StandardOutput)] + [handler]
+    root.setLevel(level.upper())
     for library in _NOISY:
         logging.getLogger(library).setLevel(logging.WARNING)
+
+
+class _StandardOutput(logging.Handler):
+    """Writes to what is standard output at that moment, not to what it was when logs were configured."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stdout.write(self.format(record) + "\n")
+            sys.stdout.flush()
+        except Exception:  # noqa: BLE001 - logging's own rule: a line that cannot be written is no reason to fail
+            self.handleError(record)
 
 
 def _processors(service: str) -> list[structlog.typing.Processor]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from typing import Any, TypeVar
 
 import pymongo
@@ -36,6 +37,7 @@ def connect(url: str) -> Database[Document]:
         retryWrites=True,
         retryReads=True,
         tz_aware=True,
+        tzinfo=UTC,
         serverSelectionTimeoutMS=5000,
         connectTimeoutMS=3000,
         timeoutMS=3000,

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 import structlog
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -28,6 +28,7 @@ from contracts.payload import Event
 log = structlog.get_logger(__name__)
 
 COLLECTION = "outbox"
+TURN = "dispatcher"
 LEASES = "outbox_leases"
 LEASE = timedelta(seconds=15)
 MOST_AT_ONCE = 200
@@ -108,7 +109,9 @@ class Dispatcher:
         with unavailable():
             if not self._has_turn():
                 return 0
-            rows = list(self._rows.find().sort("_id", ASCENDING).limit(MOST_AT_ONCE))
+            # What only a newer release can read waits until that release is back.
+            readable = self._rows.find({"type": {"$in": list(PAYLOADS)}})
+            rows = list(readable.sort("_id", ASCENDING).limit(MOST_AT_ONCE))
             failure = self._publish(rows)
         if failure is not None:
             raise failure
@@ -137,20 +140,18 @@ class Dispatcher:
         # By the database's clock, the only one all dispatchers share.
         is_free = {"$or": [{"holder": self._name}, {"$expr": {"$lt": ["$until", "$$NOW"]}}]}
         until = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": int(LEASE.total_seconds())}}
+        mine = [{"$set": {"holder": self._name, "until": until}}]
+        if self._leases.update_one({"_id": TURN, **is_free}, mine).matched_count:
+            return True
+        # An upsert may not compare with the database's clock, so the first lease is taken apart.
         try:
-            self._leases.find_one_and_update(
-                {"_id": "dispatcher", **is_free},
-                [{"$set": {"holder": self._name, "until": until}}],
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
+            return bool(self._leases.update_one({"_id": TURN, "holder": self._name}, mine, upsert=True).upserted_id)
         except DuplicateKeyError:
             return False
-        return True
 
     def _release(self) -> None:
         try:
             with unavailable():
-                self._leases.delete_one({"_id": "dispatcher", "holder": self._name})
+                self._leases.delete_one({"_id": TURN, "holder": self._name})
         except StoreUnavailable:
             log.info("outbox lease left to run out")

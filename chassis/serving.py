@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from chassis import logs
 from chassis.settings import ServingSettings, read
 
@@ -22,20 +24,33 @@ timeout = 60
 graceful_timeout = 20
 keepalive = 75
 accesslog = None
+logger_class = "chassis.serving.LinesLikeAllOthers"
 proc_name = "velaro"
+# One path for every gunicorn of a user, and nobody asks it anything.
+control_socket_disable = True
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
+class LinesLikeAllOthers(Logger):  # type: ignore[misc]
+    """gunicorn's own lines go where all others go, and look like them."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        # gunicorn keeps the application's name under this one.
+        logs.configure(service_of(cfg.default_proc_name), _settings.log_level)
+        speak_through_logging()
+
+
 def on_starting(server: Any) -> None:
-    """Before the first worker: one form of log for all, and one place where workers add up their metrics."""
+    """Before the first worker: one place where workers add up their metrics."""
     logs.configure(service_of(server.app.app_uri), _settings.log_level)
     speak_through_logging()
     share_metrics(server)
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """gunicorn gives its own loggers back their handlers in each worker."""
+    """Also in each worker."""
     speak_through_logging()
 
 

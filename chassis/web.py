@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -16,7 +16,7 @@ from flask import Request, Response, current_app, g, request
 from flask.json.provider import JSONProvider
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from chassis import correlation, problems
@@ -70,8 +70,13 @@ def _only_text(value: object) -> object:
     raise ValueError("must be an RFC 3339 time")
 
 
-Timestamp = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_text)]
-"""A time in a ``Body``: RFC 3339 text with an offset, never a number."""
+def _as_kept(moment: datetime) -> datetime:
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+Timestamp = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_only_text), AfterValidator(_as_kept)]
+"""A time in a ``Body``: RFC 3339 text with an offset, never a number; in UTC and milliseconds once it is read."""
 
 
 PROBLEM_SCHEMA: dict[str, Any] = {

@@ -41,7 +41,8 @@ def test_instance(root: Path) -> Instance:
 test_instance.__test__ = False  # type: ignore[attr-defined]
 
 _databases = count()
-_vhosts = count(os.getpid())
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_vhosts = count(WORKER * SPARE_VHOSTS // 2)
 
 
 @pytest.fixture(scope="session")

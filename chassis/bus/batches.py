@@ -4,7 +4,7 @@
 the handler                              the batch
 =======================================  =====================================================
 returns                                  is acknowledged as a whole
-raises ``Retry``                         is handed over again after a pause that grows, for ever
+raises ``Retry`` or any ``Unavailable``  is handed over again after a pause that grows, for ever
 raises ``Restart``                       comes again on a new channel, as do all unacknowledged
 raises anything else                     is logged and tried again; after ``attempts``, its deliveries
                                          are tried one by one, and one that fails ``attempts`` times
@@ -20,12 +20,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from chassis.bus import metrics
 from chassis.bus.delivery import Broken, Delivery, PayloadReader
 from chassis.bus.errors import PublishFailed, Restart, Retry
 from chassis.bus.intake import Intake, Opened, Stopped
 from chassis.bus.parking import Parking, paused
 from chassis.bus.topology import WorkQueue
 from chassis.bus.wire import Received
+from chassis.problems import Unavailable
 from contracts.payload import Payload
 
 log = structlog.get_logger(__name__)
@@ -59,6 +61,7 @@ class BatchConsumer:
         self._handle = handle
         self._max_batch = max_batch
         self._on_channel = on_channel
+        self._acknowledged: Received | None = None
         name = f"{service} {queues[0].name}" + (f" and {len(queues) - 1} more" if len(queues) > 1 else "")
         self._intake = Intake(url, name=name, queues=queues, prefetch=prefetch)
         self._parking = Parking(url, name=f"{name} parking", queues=queues)
@@ -86,13 +89,20 @@ class BatchConsumer:
     def _settle(self, taken: list[Received], stop: threading.Event) -> None:
         pairs, broken = self._read(taken)
         try:
-            done = self._handled(pairs, stop) and all(self._buried(*pair, stop) for pair in broken)
+            # The broken ones first: acknowledging what comes after one of them acknowledges it too.
+            done = all(self._buried(*pair, stop) for pair in broken) and self._handled(pairs, stop)
         except Restart:
             log.warning("channel restarted on request", queues=list(self._queues))
             self._intake.restart()
             return
         if done:
-            self._intake.ack(taken[-1], is_multiple=True)
+            self._ack(taken[-1])
+
+    def _ack(self, received: Received) -> None:
+        # To acknowledge the same one twice is an error that closes the channel.
+        if received is not self._acknowledged:
+            self._acknowledged = received
+            self._intake.ack(received, is_multiple=True)
             self._intake.settled()
 
     def _read(self, taken: list[Received]) -> tuple[list[Pair], list[tuple[Received, str]]]:
@@ -123,7 +133,7 @@ class BatchConsumer:
             if not self._handled([pair], stop):
                 return False
             # What came before the next one is settled: a crash from here on must not repeat it.
-            self._intake.ack(pair[0], is_multiple=True)
+            self._ack(pair[0])
         return True
 
     def _tried(self, pairs: list[Pair], stop: threading.Event) -> Exception | None:
@@ -137,15 +147,16 @@ class BatchConsumer:
                 self._handle(deliveries)
             except Restart:
                 raise
-            except Retry as verdict:
-                log.warning("batch retried", queue=deliveries[0].queue, size=len(deliveries), reason=str(verdict))
+            except (Retry, Unavailable) as verdict:
+                log.warning("batch retried", queue=deliveries[0].queue, size=len(deliveries), reason=repr(verdict))
             except Exception as error:
-                # The outermost loop: a bad batch must not stop the others
+                # The outermost loop: a bad batch must not stop the others.
                 failures += 1
                 log.exception("batch failed", queue=deliveries[0].queue, size=len(deliveries), attempt=failures)
                 if failures >= attempts:
                     return error
             else:
+                metrics.deliveries.labels(deliveries[0].queue, "handled").inc(len(deliveries))
                 return None
         return _GIVEN_UP
 

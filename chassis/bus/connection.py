@@ -4,31 +4,36 @@ A pika connection belongs to the thread that made it: others may only ask that t
 something (``Link.call``). The thread runs nothing but I/O, so no handler can hold up heartbeats.
 """
 
+import logging
 import random
 import select
+import socket
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pika
 import structlog
 from pika.adapters.select_connection import IOLoop, SelectConnection
+from pika.adapters.utils.io_services_utils import _AsyncPlaintextTransport  # type: ignore[attr-defined]
 from pika.exceptions import InvalidFrameError
 from pika.frame import decode_frame
 
-from chassis.bus import wire
+from chassis.bus import metrics, wire
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 20
 BLOCKED_SECONDS = 30
 FIRST_BACKOFF_SECONDS = 0.1
-LONGEST_BACKOFF_SECONDS = 10.0
+LONGEST_BACKOFF_SECONDS = 2.0
 CLOSING_SECONDS = 3.0
+PREPARING_SECONDS = 30.0
 _STEADY_SECONDS = 5.0
 _RECEIVE_BYTES = 64 * 1024
 
@@ -38,6 +43,7 @@ class Wire(SelectConnection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.readers: dict[int, wire.ChannelReader] = {}
+        self._is_plain = False
         super().__init__(*args, **kwargs)
 
     def emit(self, frames: bytes) -> None:
@@ -45,6 +51,25 @@ class Wire(SelectConnection):
         pika_side = cast(Any, self)
         pika_side.bytes_sent += len(frames)
         pika_side._adapter_emit_data(frames)
+        # pika would write in its next round, after asking twice whether the socket takes it. It nearly always does.
+        if self._is_plain and pika_side._transport is not None:
+            pika_side._transport._on_socket_writable()
+
+    def hang_up(self) -> None:
+        """End the connection as if the line were cut, but after all that was written. I/O thread only.
+
+        The broker sees the end of the stream and ends it from its side, which pika takes for a loss.
+        """
+        if self._is_plain:
+            cast(Any, self)._transport._sock.shutdown(socket.SHUT_WR)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """End the connection now, whatever is still to be written. I/O thread only."""
+        transport = cast(Any, self)._transport
+        if transport is not None:
+            transport.abort()
 
     @property
     def unsent_bytes(self) -> int:
@@ -54,6 +79,7 @@ class Wire(SelectConnection):
 
     def _proto_connection_made(self, transport: Any) -> None:
         transport._MAX_RECV_BYTES = _RECEIVE_BYTES
+        self._is_plain = isinstance(transport, _AsyncPlaintextTransport)
         cast(Any, super())._proto_connection_made(transport)
 
     def _on_data_available(self, data_in: bytes) -> None:
@@ -114,11 +140,12 @@ class Link:
         self.name = name
         self._on_open = on_open
         self._on_lost = on_lost
-        self._loop = IOLoop()
+        self._loop: IOLoop | None = None
         self._thread: threading.Thread | None = None
         self._work: deque[Callable[[], None]] = deque()
         self._is_woken = False
         self._is_closing = False
+        self._is_ready = False
         self._wire: Wire | None = None
         self._attempt: Any = None
         self._failures = 0
@@ -128,6 +155,9 @@ class Link:
         """Begin to connect; returns at once. Starting twice is starting once."""
         if self._thread is None:
             _refuse_epoll_under_gevent()
+            # Every loss is logged here, once; pika would log it three times more.
+            logging.getLogger("pika.adapters").setLevel(logging.CRITICAL)
+            self._loop = self._new_loop()
             self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
             self._thread.start()
 
@@ -137,11 +167,17 @@ class Link:
         # One wakeup is enough for all that is waiting; each costs a system call.
         if not self._is_woken:
             self._is_woken = True
-            self._loop.add_callback_threadsafe(self._do_work)
+            if self._loop is not None:
+                self._loop.add_callback_threadsafe(self._do_work)
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
-        """Have ``work`` done in a while. I/O thread only; forgotten if the I/O loop has to be replaced."""
-        self._loop.call_later(seconds, work)
+        """Have ``work`` done in a while. I/O thread only. Forgotten if the connection is lost meanwhile."""
+        if self._loop is not None:
+            self._loop.call_later(seconds, work)
+
+    def ready(self) -> None:
+        """What ``on_open`` began is done: the connection is of use. I/O thread only."""
+        self._is_ready = True
 
     def drop(self, reason: str) -> None:
         """Give up the present connection and make a new one. I/O thread only."""
@@ -149,15 +185,34 @@ class Link:
             log.warning("bus connection dropped", connection=self.name, reason=reason)
             self._wire.close(320, reason)
 
+    def hang_up(self) -> None:
+        """Cut the present connection after all that was written, and make a new one. I/O thread only.
+
+        For consumers whose order counts. If they close a channel, or the connection, in good order,
+        RabbitMQ puts back what had not yet reached them before what had, which mixes up the queue.
+        """
+        wire = self._wire
+        if wire is not None and wire.is_open:
+            wire.hang_up()
+            self.later(CLOSING_SECONDS, partial(self._cut, wire))
+
     def close(self, timeout: float = CLOSING_SECONDS + 2.0) -> None:
         """Close the connection once what was handed over is written, and end the thread."""
+        self._end(Wire.close, timeout)
+
+    def close_by_hanging_up(self, timeout: float = CLOSING_SECONDS + 2.0) -> None:
+        """As ``close``, in the way of ``hang_up``."""
+        self._end(Wire.hang_up, timeout)
+
+    def _end(self, end: Callable[[Wire], None], timeout: float) -> None:
         self._is_closing = True
-        if self._thread is None:
-            self._loop.close()
-            return
-        self.call(self._shut)
-        if threading.current_thread() is not self._thread:
+        if self._thread is not None:
+            self.call(partial(self._shut, end))
             self._thread.join(timeout)
+
+    def _cut(self, wire: Wire) -> None:
+        if wire is self._wire:
+            wire.abort()
 
     def _do_work(self) -> None:
         self._is_woken = False
@@ -166,28 +221,31 @@ class Link:
             try:
                 work()
             except Exception:
-                # The outermost loop: one bad piece of work must not end the connection
+                # The outermost loop: one bad piece of work must not end the connection.
                 log.exception("bus work failed", connection=self.name)
+
+    def _new_loop(self) -> IOLoop:
+        # Made when started, not before: a fork in between would leave two processes with one wakeup socket.
+        loop = IOLoop()
+        loop.add_callback_threadsafe(self._do_work)
+        return loop
 
     def _run(self) -> None:
         while True:
+            loop = self._loop or self._new_loop()
             try:
-                self._connect()
-                self._loop.start()
+                self._connect(loop)
+                loop.start()
             except Exception:
-                # The outermost loop: whatever broke, connect again
+                # The outermost loop: whatever broke, connect again.
                 log.exception("bus connection broke", connection=self.name)
             self._forget_connection()
             if self._is_closing:
-                break
-            self._replace_loop()
-        self._loop.close()
-
-    def _replace_loop(self) -> None:
-        broken, self._loop = self._loop, IOLoop()
-        broken.close()
-        time.sleep(self._backoff())
-        self._loop.add_callback_threadsafe(self._do_work)
+                loop.close()
+                return
+            self._loop = self._new_loop()
+            loop.close()
+            time.sleep(self._backoff())
 
     def _forget_connection(self) -> None:
         abandoned, self._wire = self._wire, None
@@ -195,41 +253,54 @@ class Link:
             _close_socket(abandoned)
             self._on_lost()
 
-    def _connect(self) -> None:
+    def _connect(self, loop: IOLoop) -> None:
         if self._is_closing:
-            self._loop.stop()
+            loop.stop()
             return
         targets = random.sample(self._parameters, len(self._parameters))
-        self._attempt = Wire.create_connection(targets, on_done=self._on_connected, custom_ioloop=self._loop)
+        self._attempt = Wire.create_connection(targets, on_done=partial(self._on_connected, loop), custom_ioloop=loop)
 
-    def _on_connected(self, outcome: object) -> None:
+    def _on_connected(self, loop: IOLoop, outcome: object) -> None:
         self._attempt = None
         if not isinstance(outcome, Wire):
-            self._try_again(outcome)
+            self._try_again(loop, outcome)
             return
         self._wire = outcome
         self._opened_at = time.monotonic()
-        outcome.add_on_close_callback(self._on_closed)
+        self._is_ready = False
+        outcome.add_on_close_callback(partial(self._on_closed, loop))
         if self._is_closing:
-            self._shut()
+            self._shut(Wire.close)
             return
         log.info("bus connected", connection=self.name)
-        self._on_open(outcome)
+        loop.call_later(PREPARING_SECONDS, partial(self._drop_unless_ready, outcome))
+        try:
+            self._on_open(outcome)
+        except Exception:
+            # Otherwise pika takes it for a failure to connect and keeps the connection open.
+            log.exception("bus connection could not be prepared", connection=self.name)
+            self.drop("could not be prepared")
 
-    def _on_closed(self, _connection: object, reason: object) -> None:
+    def _drop_unless_ready(self, wire: Wire) -> None:
+        if wire is self._wire and not self._is_ready:
+            self.drop("could not be prepared in time")
+
+    def _on_closed(self, loop: IOLoop, _connection: object, reason: object) -> None:
         self._wire = None
         if time.monotonic() - self._opened_at > _STEADY_SECONDS:
             self._failures = 0
+        if not self._is_closing:
+            metrics.connections_lost.labels(self.name).inc()
         self._on_lost()
-        self._try_again(reason)
+        self._try_again(loop, reason)
 
-    def _try_again(self, reason: object) -> None:
+    def _try_again(self, loop: IOLoop, reason: object) -> None:
         if self._is_closing:
-            self._loop.stop()
+            loop.stop()
             return
         pause = self._backoff()
         log.warning("bus disconnected", connection=self.name, reason=repr(reason), pause_s=round(pause, 2))
-        self._loop.call_later(pause, self._connect)
+        loop.call_later(pause, partial(self._connect, loop))
 
     def _backoff(self) -> float:
         # Half of it is chance, so that a broker that comes back is not met by everybody at once.
@@ -237,15 +308,17 @@ class Link:
         self._failures += 1
         return pause * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains from guessing it
 
-    def _shut(self) -> None:
-        if self._wire is not None:
-            if self._wire.is_open:
-                self._wire.close()
-            self._loop.call_later(CLOSING_SECONDS, self._loop.stop)
-        elif self._attempt is not None:
+    def _shut(self, end: Callable[[Wire], None]) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        loop.call_later(CLOSING_SECONDS, loop.stop)
+        if self._attempt is not None:
             self._attempt.abort()
-        else:
-            self._loop.stop()
+        elif self._wire is None:
+            loop.stop()
+        elif self._wire.is_open:
+            end(self._wire)
 
 
 def _close_socket(abandoned: Wire) -> None:

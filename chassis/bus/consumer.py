@@ -6,6 +6,8 @@ the handler                              the delivery
 returns                                  is acknowledged
 raises ``Retry``                         waits in ``.retry``; after ``attempts``, rests in ``.dead``
 raises ``Reject``                        rests in ``.dead`` now
+raises any ``Unavailable``               is handed over again after a pause that grows, for ever:
+                                         the next one would fare no better
 raises ``Restart``                       comes again on a new channel, as do all unacknowledged
 raises anything else                     is logged, then as ``Retry``
 is not called: the payload is broken     rests in ``.dead`` now
@@ -21,12 +23,14 @@ from typing import Any
 import structlog
 
 from chassis import correlation
+from chassis.bus import metrics
 from chassis.bus.delivery import Broken, Delivery, PayloadReader, attempts_of, envelope_of
 from chassis.bus.errors import PublishFailed, Reject, Restart, Retry
 from chassis.bus.intake import Intake, Opened, Stopped
 from chassis.bus.parking import Parking, paused
 from chassis.bus.topology import WorkQueue
 from chassis.bus.wire import Received
+from chassis.problems import Unavailable
 from contracts.payload import Payload
 
 log = structlog.get_logger(__name__)
@@ -47,6 +51,7 @@ class Consumer:
         self._queue = queue
         self._handlers = {payload.routing_key: handler for payload, handler in subscriptions.items()}
         self._reader = PayloadReader(subscriptions)
+        self._handled = metrics.deliveries.labels(queue.name, "handled")
         self._intake = Intake(url, name=f"{service} {queue.name}", queues=[queue], prefetch=prefetch)
         self._parking = Parking(url, name=f"{service} {queue.name} parking", queues=[queue])
 
@@ -75,20 +80,32 @@ class Consumer:
             self._handle(received, delivery, stop)
 
     def _handle(self, received: Received, delivery: Delivery, stop: threading.Event) -> None:
-        try:
-            self._handlers[delivery.payload.routing_key](delivery.payload)
-        except Reject as verdict:
-            self._bury(received, f"rejected: {verdict}", stop)
-        except Restart:
-            self._intake.restart()
-        except Retry as verdict:
-            self._retry(received, f"retried: {verdict}", stop)
-        except Exception as error:
-            # The outermost loop: one bad delivery must not stop the others
-            log.exception("handler failed", queue=self._queue.name, type=delivery.payload.routing_key)
-            self._retry(received, type(error).__name__, stop)
-        else:
-            self._ack(received)
+        for _attempt in paused(stop):
+            if not self._intake.is_current(received):
+                return
+            try:
+                self._handlers[delivery.payload.routing_key](delivery.payload)
+            except Unavailable as error:
+                log.warning("handler waits", queue=self._queue.name, reason=repr(error))
+                continue
+            except Exception as error:  # noqa: BLE001 - the outermost loop: one bad delivery must not stop the others
+                self._judge(received, error, stop)
+            else:
+                self._ack(received)
+                self._handled.inc()
+            return
+
+    def _judge(self, received: Received, error: Exception, stop: threading.Event) -> None:
+        match error:
+            case Reject():
+                self._bury(received, str(error) or "rejected", stop)
+            case Restart():
+                self._intake.restart()
+            case Retry():
+                self._retry(received, str(error) or "retried", stop)
+            case _:
+                log.error("handler failed", queue=self._queue.name, exc_info=error)
+                self._retry(received, type(error).__name__, stop)
 
     def _retry(self, received: Received, reason: str, stop: threading.Event) -> None:
         attempts = attempts_of(envelope_of(received)) + 1

@@ -5,6 +5,7 @@ bounds what is in between. Each channel is one epoch: what came in an earlier on
 again, so it is never handed out, and its acks are never sent.
 """
 
+import contextlib
 import itertools
 import queue
 import threading
@@ -14,6 +15,7 @@ from functools import partial
 import structlog
 from pika.channel import Channel
 
+from chassis.bus import metrics
 from chassis.bus.connection import Link, Wire
 from chassis.bus.topology import Topology, WorkQueue
 from chassis.bus.wire import ChannelReader, Received, ack_frame
@@ -82,17 +84,17 @@ class Intake:
         self._link.call(partial(self._ack, received.epoch, received.delivery_tag, is_multiple))
 
     def restart(self) -> None:
-        """Close the channel: everything unacknowledged comes again on a new one, after a pause that grows."""
+        """Have everything unacknowledged come again, on a new channel, after a pause that grows."""
         self._epoch = next(self._epochs)
-        self._link.call(self._close_channel)
+        self._link.call(self._link.hang_up)
 
     def settled(self) -> None:
         """Work goes on: the next restart begins with a short pause again."""
         self._reopenings = 0
 
     def close(self) -> None:
-        """Stop consuming. The channel is closed, not the consumers: so the broker puts back in order what is left."""
-        self._link.close()
+        """Stop consuming. What is not acknowledged goes back to the queue, in order."""
+        self._link.close_by_hanging_up()
 
     def _next(self) -> Received | Opened | Stopped:
         held, self._held = self._held, None
@@ -116,11 +118,24 @@ class Intake:
     def _consume(self, _confirmation: object) -> None:
         if self._wire is None or self._channel is None:
             return
-        self._epoch = next(self._epochs)
-        self._wire.readers[_CHANNEL] = ChannelReader(on_delivery=partial(self._on_delivery, self._epoch))
+        self._link.ready()
+        self._discard_stale()
+        epoch = self._epoch = next(self._epochs)
+        self._wire.readers[_CHANNEL] = ChannelReader(on_delivery=partial(self._on_delivery, epoch))
         self._inbox.put(Opened())
         for work_queue in self._queues:
             self._channel.basic_consume(work_queue.name, _read_elsewhere, consumer_tag=work_queue.name)
+
+    def _discard_stale(self) -> None:
+        # They come again. Left here, they would pile up while a handler waits and the connection comes and goes.
+        kept = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                item = self._inbox.get_nowait()
+                if isinstance(item, Stopped):
+                    kept.append(item)
+        for item in kept:
+            self._inbox.put(item)
 
     def _on_delivery(self, epoch: int, received: Received) -> None:
         received.epoch = epoch
@@ -130,13 +145,10 @@ class Intake:
         if epoch == self._epoch and self._wire is not None and self._channel is not None and self._channel.is_open:
             self._wire.emit(ack_frame(_CHANNEL, delivery_tag, is_multiple=is_multiple))
 
-    def _close_channel(self) -> None:
-        if self._channel is not None and self._channel.is_open:
-            self._channel.close()
-
     def _on_cancelled(self, _frame: object) -> None:
+        metrics.consumers_cancelled.labels(self._link.name).inc()
         log.warning("consumer cancelled by the broker", connection=self._link.name)
-        self._close_channel()
+        self._link.hang_up()
 
     def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
         self._channel = None

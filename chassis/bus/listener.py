@@ -14,8 +14,9 @@ from typing import Any
 import structlog
 from pika.channel import Channel
 
+from chassis.bus import metrics
 from chassis.bus.connection import Link, Wire
-from chassis.bus.delivery import Broken, PayloadReader, envelope_of
+from chassis.bus.delivery import Broken, PayloadReader
 from chassis.bus.errors import Down
 from chassis.bus.topology import EVENTS, SIGNALS, Topology, all_events_of
 from chassis.bus.wire import ChannelReader, Received, ack_frame
@@ -64,7 +65,8 @@ class Listener:
         self.is_up = False
         # From here on, the I/O thread's alone.
         self._wanted: set[str] = set()
-        self._waiting: list[tuple[str, Future[None]]] = []
+        self._waiting: dict[Future[None], None] = {}
+        self._is_asking = False
         self._wire: Wire | None = None
         self._channel: Channel | None = None
         self._queue_name = ""
@@ -82,7 +84,12 @@ class Listener:
         Without a connection it settles after the next one is made. Fails with ``Down`` if closed before.
         """
         bound: Future[None] = Future()
-        self._link.call(partial(self._bind, customer_id, bound))
+        # From now on it cannot be cancelled: somebody else may count on the binding by then.
+        bound.set_running_or_notify_cancel()
+        if self._is_closed:
+            bound.set_exception(Down("the listener is closed"))
+        else:
+            self._link.call(partial(self._bind, customer_id, bound))
         return bound
 
     def unbind(self, customer_id: str) -> None:
@@ -94,41 +101,44 @@ class Listener:
         self._is_closed = True
         self._link.close()
         self._inbox.put(_Closed())
-        for _, bound in self._waiting:
+        for bound in self._waiting:
             bound.set_exception(Down("the listener is closed"))
         self._waiting.clear()
 
     def _bind(self, customer_id: str, bound: "Future[None]") -> None:
         is_new = customer_id not in self._wanted
         self._wanted.add(customer_id)
-        self._waiting.append((customer_id, bound))
+        self._waiting[bound] = None
         if self._channel is not None and self._queue_name:
             if is_new:
                 self._ask_to_bind(self._channel, customer_id)
-            self._settle_when_bound(self._channel)
+            if not self._is_asking:
+                self._is_asking = True
+                self._link.call(self._settle_when_bound)
 
     def _unbind(self, customer_id: str) -> None:
         if customer_id not in self._wanted:
             return
         self._wanted.discard(customer_id)
         if self._channel is not None and self._queue_name:
-            ignored = partial(_ignore)
-            self._channel.queue_unbind(self._queue_name, EVENTS, all_events_of(customer_id), callback=ignored)
-            self._channel.queue_unbind(self._queue_name, SIGNALS, customer_id, callback=ignored)
+            self._channel.queue_unbind(self._queue_name, EVENTS, all_events_of(customer_id))
+            self._channel.queue_unbind(self._queue_name, SIGNALS, customer_id)
 
     def _ask_to_bind(self, channel: Channel, customer_id: str) -> None:
         channel.queue_bind(self._queue_name, EVENTS, all_events_of(customer_id))
         channel.queue_bind(self._queue_name, SIGNALS, customer_id)
 
-    def _settle_when_bound(self, channel: Channel) -> None:
-        # The broker works through a channel in order: an answer to this means all before it is done.
-        waiting, self._waiting = self._waiting, []
-        channel.basic_qos(prefetch_count=_PREFETCH, callback=partial(self._settle, channel, waiting))
+    def _settle_when_bound(self) -> None:
+        self._is_asking = False
+        if self._channel is not None and self._channel.is_open:
+            # The broker works through a channel in order: an answer to this means all before it is done.
+            self._channel.basic_qos(prefetch_count=_PREFETCH, callback=partial(self._settle, list(self._waiting)))
 
-    def _settle(self, channel: Channel, waiting: list[tuple[str, "Future[None]"]], _confirmation: object) -> None:
-        for _, bound in waiting:
-            if bound.set_running_or_notify_cancel():
-                bound.set_result(None)
+    def _settle(self, bound: "list[Future[None]]", _confirmation: object) -> None:
+        for future in bound:
+            if future in self._waiting:
+                del self._waiting[future]
+                future.set_result(None)
 
     def _open_channel(self, wire: Wire) -> None:
         self._wire = wire
@@ -150,10 +160,11 @@ class Listener:
         self._wire.readers[_CHANNEL] = ChannelReader(on_delivery=partial(self._on_delivery, self._epoch))
         for customer_id in self._wanted:
             self._ask_to_bind(self._channel, customer_id)
-        self._settle_when_bound(self._channel)
+        self._settle_when_bound()
         self._channel.basic_consume(self._queue_name, _read_elsewhere, exclusive=True, callback=self._on_consuming)
 
     def _on_consuming(self, _confirmation: object) -> None:
+        self._link.ready()
         self.is_up = True
         if self._was_up:
             self._inbox.put(_Recovered())
@@ -164,6 +175,7 @@ class Listener:
         self._inbox.put(received)
 
     def _on_cancelled(self, _frame: object) -> None:
+        metrics.consumers_cancelled.labels(self._link.name).inc()
         self._link.drop("consumer cancelled by the broker")
 
     def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
@@ -200,7 +212,8 @@ class Listener:
             self._call(partial(self._on_signal, received.routing_key, received.body))
             return
         try:
-            event = self._reader.payload(envelope_of(received).type, received.body)
+            # The key without its customer is the type: no need to read the properties.
+            event = self._reader.payload(received.routing_key.rpartition(".")[0], received.body)
         except Broken as error:
             log.warning("event ignored", reason=str(error))
             return
@@ -211,12 +224,8 @@ class Listener:
         try:
             listener()
         except Exception:
-            # The outermost loop: one bad call must not end the others
+            # The outermost loop: one bad call must not end the others.
             log.exception("listener failed", connection=self._link.name)
-
-
-def _ignore(_answer: object) -> None:
-    """An answer that changes nothing."""
 
 
 def _read_elsewhere(_channel: object, _method: object, _properties: object, _body: bytes) -> None:

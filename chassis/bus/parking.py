@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from chassis.bus import metrics
 from chassis.bus.delivery import ATTEMPTS_HEADER, Broken, envelope_of
 from chassis.bus.publisher import CONFIRMED, Publication, Publisher
 from chassis.bus.topology import DEFAULT_EXCHANGE, Topology, WorkQueue
@@ -34,11 +35,13 @@ class Parking:
         milliseconds = int(work_queue.retry_delay.total_seconds() * 1000)
         envelope = _moved(received, {ATTEMPTS_HEADER: attempts}, expiration=str(milliseconds))
         self._publish(work_queue.retry, envelope, received.body)
+        metrics.deliveries.labels(work_queue.name, "postponed").inc()
 
     def bury(self, received: Received, work_queue: WorkQueue, *, attempts: int, reason: str) -> None:
         """Set ``received`` aside for good. Raises ``PublishFailed``."""
         headers = {ATTEMPTS_HEADER: attempts, "x-queue": work_queue.name, "x-reason": reason[:200]}
         self._publish(work_queue.dead, _moved(received, headers), received.body)
+        metrics.deliveries.labels(work_queue.name, "buried").inc()
         log.error("delivery buried", queue=work_queue.dead, reason=reason, attempts=attempts)
 
     def close(self) -> None:

@@ -5,11 +5,13 @@ the broker's confirms to them. What was accepted here but not confirmed when the
 published again, under the same ``message_id``, until its time is up.
 """
 
+import random
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, InvalidStateError
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -17,11 +19,11 @@ import structlog
 from pika.channel import Channel
 
 from chassis import correlation
+from chassis.bus import metrics
 from chassis.bus.connection import Link, Wire
 from chassis.bus.errors import Down, Overloaded, PublishFailed, Refused, Unconfirmed, Unroutable
 from chassis.bus.topology import COMMANDS, EVENTS, SIGNALS, Topology, event_key
 from chassis.bus.wire import ChannelReader, Envelope, publish_frames
-from chassis.ids import new_id
 from contracts.payload import Command, Event
 
 log = structlog.get_logger(__name__)
@@ -92,12 +94,15 @@ class Publisher:
         self._is_open = False
         self._is_closing = False
         self._up = threading.Event()
+        self._all_settled = threading.Event()
         self.state: State = "down"
         # From here on, the I/O thread's alone.
         self._wire: Wire | None = None
         self._unconfirmed: dict[int, Publication] = {}
         self._unsent: deque[Publication] = deque()
         self._next_tag = 1
+        self._oldest_tag = 1
+        self._timer = 0
         self._is_timer_set = False
 
     def start(self) -> None:
@@ -121,6 +126,7 @@ class Publisher:
                 self._accepted_count += len(publications)
                 self._accepted.extend(publications)
         if refusal is not None:
+            self._count(refusal)
             receipt.future.set_exception(refusal)
         elif not publications:
             receipt.future.set_result(None)
@@ -138,10 +144,9 @@ class Publisher:
         """Wait for what is on its way, at most ``timeout`` seconds, then close the connection."""
         with self._lock:
             self._is_closing = True
-        finished = threading.Event()
         if self.in_flight:
-            self._link.call(lambda: self._when_settled(finished))
-            finished.wait(self._timeout + 1.0)
+            self._link.call(self._tell_when_settled)
+            self._all_settled.wait(self._timeout + 1.0)
         self._link.close()
         self._give_up_rest()
 
@@ -185,8 +190,9 @@ class Publisher:
         if self._wire is None:
             return
         self._wire.readers[CONFIRMED] = ChannelReader(on_confirm=self._on_confirm)
-        self._next_tag = 1
+        self._next_tag = self._oldest_tag = 1
         self._is_open = True
+        self._link.ready()
         self._set_state("up")
         self._send_accepted()
 
@@ -200,6 +206,7 @@ class Publisher:
         self._set_state("down")
         self._unsent.extendleft(reversed(self._unconfirmed.values()))
         self._unconfirmed.clear()
+        self._link.call(self._renew_timer)
 
     def _on_blocked(self, _connection: object, _frame: object) -> None:
         log.warning("bus blocked by the broker", connection=self._link.name)
@@ -207,7 +214,8 @@ class Publisher:
 
     def _on_unblocked(self, _connection: object, _frame: object) -> None:
         log.info("bus unblocked", connection=self._link.name)
-        self._set_state("up")
+        if self._is_open:
+            self._set_state("up")
 
     def _set_state(self, state: State) -> None:
         self.state = state
@@ -245,19 +253,27 @@ class Publisher:
                 return
 
     def _on_confirm(self, tag: int, is_multiple: bool, is_ack: bool) -> None:
-        if not is_multiple:
-            publication = self._unconfirmed.pop(tag, None)
+        for confirmed in range(self._oldest_tag, tag + 1) if is_multiple else (tag,):
+            publication = self._unconfirmed.pop(confirmed, None)
             if publication is not None:
-                self._settle(publication, is_ack)
-            return
-        for oldest in list(self._unconfirmed):
-            if oldest > tag:
-                break
-            self._settle(self._unconfirmed.pop(oldest), is_ack)
+                self._settle(publication, _outcome(publication, is_ack))
+        if is_multiple:
+            self._oldest_tag = tag + 1
 
-    def _settle(self, publication: Publication, is_ack: bool) -> None:
+    def _settle(self, publication: Publication, error: PublishFailed | None) -> None:
         self._settled_count += 1
-        publication.receipt.settle(_outcome(publication, is_ack))
+        if error is not None:
+            self._count(error)
+        publication.receipt.settle(error)
+        if self._is_closing:
+            self._tell_when_settled()
+
+    def _count(self, failure: PublishFailed) -> None:
+        metrics.publish_failures.labels(self._link.name, type(failure).__name__).inc()
+
+    def _tell_when_settled(self) -> None:
+        if not self.in_flight:
+            self._all_settled.set()
 
     def _set_timer(self) -> None:
         if self._is_timer_set:
@@ -265,26 +281,32 @@ class Publisher:
         oldest = self._oldest()
         if oldest is not None:
             self._is_timer_set = True
-            self._link.later(max(0.0, oldest.deadline - time.monotonic()), self._give_up_late)
+            self._timer += 1
+            pause = max(0.0, oldest.deadline - time.monotonic())
+            self._link.later(pause, partial(self._give_up_late, self._timer))
+
+    def _renew_timer(self) -> None:
+        self._is_timer_set = False
+        self._set_timer()
 
     def _oldest(self) -> Publication | None:
         for publication in self._unconfirmed.values():
             return publication
         return self._unsent[0] if self._unsent else None
 
-    def _give_up_late(self) -> None:
-        self._is_timer_set = False
+    def _give_up_late(self, timer: int) -> None:
+        if timer != self._timer:
+            return
         present = time.monotonic()
         late = [tag for tag, publication in self._unconfirmed.items() if publication.deadline <= present]
         for tag in late:
             self._give_up(self._unconfirmed.pop(tag))
         while self._unsent and self._unsent[0].deadline <= present:
             self._give_up(self._unsent.popleft())
-        self._set_timer()
+        self._renew_timer()
 
     def _give_up(self, publication: Publication) -> None:
-        self._settled_count += 1
-        publication.receipt.settle(Unconfirmed(f"{publication.key}: no answer within {self._timeout} s"))
+        self._settle(publication, Unconfirmed(f"{publication.key}: no answer within {self._timeout} s"))
 
     def _give_up_rest(self) -> None:
         rest = [*self._unconfirmed.values(), *self._unsent, *self._accepted]
@@ -294,11 +316,10 @@ class Publisher:
         for publication in rest:
             self._give_up(publication)
 
-    def _when_settled(self, finished: threading.Event) -> None:
-        if self.in_flight and self._oldest() is not None:
-            self._link.later(0.01, lambda: self._when_settled(finished))
-        else:
-            finished.set()
+
+def _fresh_id() -> str:
+    # Only has to be unique, and is needed thousands of times a second: no system call for it.
+    return f"{random.getrandbits(128):032x}"
 
 
 def _outcome(publication: Publication, is_ack: bool) -> PublishFailed | None:
@@ -394,7 +415,7 @@ class Bus:
 
     def _envelope(self, kind: str, message_id: str | None, correlation_id: str | None) -> Envelope:
         return Envelope(
-            message_id=message_id or new_id(),
+            message_id=message_id or _fresh_id(),
             type=kind,
             app_id=self._service,
             correlation_id=correlation.current() if correlation_id is None else correlation_id,

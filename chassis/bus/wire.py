@@ -7,10 +7,12 @@ else goes through pika. ``tests/chassis/bus/test_wire.py`` holds both to the sam
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from pika import data as tables  # type: ignore[attr-defined]
+from pika.exceptions import AMQPError
 
 METHOD, HEADER, BODY = 1, 2, 3
 FRAME_END = 0xCE
@@ -35,9 +37,13 @@ _body_size = struct.Struct(">Q")
 _long = struct.Struct(">Q")
 _flags = struct.Struct(">H")
 
+frame_at: Callable[[bytes, int], tuple[int, int, int]] = _frame_head.unpack_from
+"""Kind, channel and payload size of the frame that begins at a position."""
+
 _CONTENT_TYPE, _CONTENT_ENCODING, _HEADERS, _DELIVERY_MODE = 1 << 15, 1 << 14, 1 << 13, 1 << 12
 _PRIORITY, _CORRELATION_ID, _REPLY_TO, _EXPIRATION = 1 << 11, 1 << 10, 1 << 9, 1 << 8
 _MESSAGE_ID, _TIMESTAMP, _TYPE, _USER_ID, _APP_ID = 1 << 7, 1 << 6, 1 << 5, 1 << 4, 1 << 3
+_USUAL = _CONTENT_TYPE | _DELIVERY_MODE | _CORRELATION_ID | _MESSAGE_ID | _TIMESTAMP | _TYPE | _APP_ID
 _PERSISTENT, _TRANSIENT = b"\x02", b"\x01"
 _MANDATORY = 1
 
@@ -75,6 +81,8 @@ def _short(text: str) -> bytes:
     return bytes((len(raw),)) + raw
 
 
+# Names come back again and again; ids do not.
+_name = lru_cache(maxsize=4096)(_short)
 _JSON = _short("application/json")
 
 
@@ -82,7 +90,7 @@ def publish_frames(
     channel: int, exchange: str, routing_key: str, envelope: Envelope, body: bytes, *, is_mandatory: bool = True
 ) -> bytes:
     """A whole ``basic.publish``, ready for the socket. Raises ``ValueError`` for names over 255 bytes."""
-    target = _short(exchange) + _short(routing_key)
+    target = _name(exchange) + _name(routing_key)
     flags, properties = _properties(envelope)
     head = _method_head.pack(METHOD, channel, len(target) + 7, _BASIC, _PUBLISH, 0)
     header = _header_head.pack(HEADER, channel, len(properties) + 14, _BASIC, 0, len(body), flags)
@@ -120,10 +128,10 @@ def _properties(envelope: Envelope) -> tuple[int, bytes]:
         parts.append(_long.pack(envelope.timestamp))
     if envelope.type:
         flags |= _TYPE
-        parts.append(_short(envelope.type))
+        parts.append(_name(envelope.type))
     if envelope.app_id:
         flags |= _APP_ID
-        parts.append(_short(envelope.app_id))
+        parts.append(_name(envelope.app_id))
     return flags, b"".join(parts)
 
 
@@ -135,9 +143,34 @@ def ack_frame(channel: int, delivery_tag: int, *, is_multiple: bool) -> bytes:
 def read_envelope(properties: bytes) -> Envelope:
     """The properties of a delivery. Raises ``ValueError`` if they are not AMQP's."""
     try:
+        flags = _flags.unpack_from(properties)[0]
+        if flags | _CORRELATION_ID == _USUAL:
+            return _usual_envelope(properties, has_correlation=bool(flags & _CORRELATION_ID))
         return _Properties(properties).envelope()
-    except (IndexError, struct.error, UnicodeDecodeError, KeyError) as error:
+    except (AMQPError, struct.error, LookupError, ValueError, ArithmeticError, OSError) as error:
         raise ValueError("not the properties of an AMQP message") from error
+
+
+def _usual_envelope(raw: bytes, *, has_correlation: bool) -> Envelope:
+    # What our own publishers write, read without a call for each property.
+    at = 3 + raw[2]
+    is_persistent = raw[at] == 2
+    at += 1
+    correlation_id = ""
+    if has_correlation:
+        start, at = at + 1, at + 1 + raw[at]
+        correlation_id = raw[start:at].decode()
+    start, at = at + 1, at + 1 + raw[at]
+    message_id = raw[start:at].decode()
+    timestamp = _long.unpack_from(raw, at)[0]
+    at += 8
+    start, at = at + 1, at + 1 + raw[at]
+    kind = raw[start:at].decode()
+    start, at = at + 1, at + 1 + raw[at]
+    app_id = raw[start:at].decode()
+    if at > len(raw):
+        raise IndexError("cut short")
+    return Envelope(message_id, kind, app_id, correlation_id, timestamp, is_persistent=is_persistent)
 
 
 class _Properties:
@@ -162,6 +195,8 @@ class _Properties:
         kind = self._text(_TYPE)
         self._text(_USER_ID)
         app_id = self._text(_APP_ID)
+        if self._at > len(self._raw):
+            raise IndexError("cut short")
         return Envelope(
             message_id, kind, app_id, correlation_id, timestamp, expiration, headers, is_persistent=delivery_mode == 2
         )
@@ -266,9 +301,3 @@ def _deliver(data: bytes, at: int) -> Received:
     exchange = data[exchange_at + 1 : key_at].decode()
     routing_key = data[key_at + 1 : key_at + 1 + data[key_at]].decode()
     return Received(consumer_tag, delivery_tag, is_redelivered, exchange, routing_key)
-
-
-def frame_at(data: bytes, position: int) -> tuple[int, int, int]:
-    """Kind, channel and payload size of the frame that begins at ``position``."""
-    kind, channel, size = _frame_head.unpack_from(data, position)
-    return kind, channel, size

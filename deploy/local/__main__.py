@@ -14,7 +14,7 @@ from deploy.local.waiting import NeverHappened
 
 def main() -> int:
     arguments = _arguments()
-    instance = Instance(root=arguments.root.resolve(), ports=Ports(arguments.port), overrides=demo.OVERRIDES)
+    instance = Instance(root=arguments.root.resolve(), ports=Ports(arguments.port))
     stack = Stack(instance)
     try:
         {"up": up, "down": down, "status": status}[arguments.command](stack)

@@ -20,7 +20,9 @@ class BrokerMissing(Exception):
     """There is no RabbitMQ on this machine."""
 
     def __str__(self) -> str:
-        return "RabbitMQ is not installed; on Debian and Ubuntu: apt-get install --no-install-recommends rabbitmq-server"
+        return (
+            "RabbitMQ is not installed; on Debian and Ubuntu: apt-get install --no-install-recommends rabbitmq-server"
+        )
 
 
 def commands() -> Path:
@@ -73,7 +75,7 @@ def write_files(instance: Instance) -> None:
         "loopback_users = none\n"
         "log.file.level = warning\n"
         "log.console = false\n"
-        "vm_memory_high_watermark.absolute = 2GB\n"
+        "vm_memory_high_watermark.absolute = 4GB\n"
         "disk_free_limit.absolute = 200MB\n"
     )
 
@@ -97,7 +99,10 @@ def with_users(instance: Instance) -> dict[str, Any]:
         *(_everything("admin", vhost["name"]) for vhost in definitions["vhosts"]),
     ]
     definitions["policies"] += [
-        policy | {"vhost": vhost} for policy in definitions["policies"] if policy["vhost"] == BUS_VHOST for vhost in spare
+        policy | {"vhost": vhost}
+        for policy in definitions["policies"]
+        if policy["vhost"] == BUS_VHOST
+        for vhost in spare
     ]
     return definitions
 

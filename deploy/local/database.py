@@ -4,11 +4,14 @@ import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from deploy.local.instance import SERVICES, Instance
+
+Client = MongoClient[dict[str, Any]]
 
 ALREADY_INITIATED = 23
 ALREADY_EXISTS = 51003
@@ -68,6 +71,8 @@ def prepare(instance: Instance) -> None:
     so the administrator is created first and everybody else by the administrator.
     """
     host = f"127.0.0.1:{instance.ports.mongo}"
+    bare: Client
+    client: Client
     with MongoClient(host, directConnection=True, serverSelectionTimeoutMS=60_000) as bare:
         _initiate(bare, host)
         _wait_for_primary(bare)
@@ -78,7 +83,7 @@ def prepare(instance: Instance) -> None:
                 _grant(client, service, instance.secrets.mongo[service])
 
 
-def _initiate(client: MongoClient, host: str) -> None:
+def _initiate(client: Client, host: str) -> None:
     try:
         client.admin.command("replSetInitiate", {"_id": "velaro", "members": [{"_id": 0, "host": host}]})
     except OperationFailure as failure:
@@ -87,13 +92,15 @@ def _initiate(client: MongoClient, host: str) -> None:
             raise
 
 
-def _wait_for_primary(client: MongoClient) -> None:
+def _wait_for_primary(client: Client) -> None:
     while not client.admin.command("hello")["isWritablePrimary"]:
         # The set elects its only member within a heartbeat; `hello` answers at once, so pace the question.
-        client.admin.command("hello", maxAwaitTimeMS=200, topologyVersion=client.admin.command("hello")["topologyVersion"])
+        client.admin.command(
+            "hello", maxAwaitTimeMS=200, topologyVersion=client.admin.command("hello")["topologyVersion"]
+        )
 
 
-def _create_administrator(client: MongoClient, password: str) -> None:
+def _create_administrator(client: Client, password: str) -> None:
     try:
         client.admin.command("createUser", "admin", pwd=password, roles=["root"])
     except OperationFailure as failure:
@@ -101,7 +108,7 @@ def _create_administrator(client: MongoClient, password: str) -> None:
             raise
 
 
-def _grant(client: MongoClient, service: str, password: str) -> None:
+def _grant(client: Client, service: str, password: str) -> None:
     """Rights on the service's own database and on no other."""
     existing = client.admin.command("usersInfo", service)["users"]
     verb = "updateUser" if existing else "createUser"

@@ -119,7 +119,7 @@ def _fresh() -> dict[str, object]:
         "mongo": {user: secrets.token_urlsafe(24) for user in users},
         "amqp": {user: secrets.token_urlsafe(24) for user in users},
         "keys": {service: new_key(service) for service in SERVICES},
-        "demo": {who: secrets.token_urlsafe(12) for who in ("owner", "operator", "neighbour")},
+        "demo": {who: secrets.token_urlsafe(12) for who in ("owner", "operator", "site_key")},
         "erlang_cookie": secrets.token_hex(24),
         "replica_key": secrets.token_hex(64),
     }

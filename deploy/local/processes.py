@@ -45,9 +45,7 @@ def _servers(instance: Instance) -> list[Process]:
 
 
 def _webs(instance: Instance) -> list[Process]:
-    inner = [
-        _web(instance, service, threads="8", workers="1") for service in SERVICES if service != "gateway"
-    ]
+    inner = [_web(instance, service, threads="8", workers="1") for service in SERVICES if service != "gateway"]
     return [*inner, _web(instance, "gateway", workers="2", threads="1")]
 
 
@@ -106,7 +104,11 @@ def environment(instance: Instance, service: str) -> dict[str, str]:
         "VELARO_SERVICE_KEYS": secrets.public_keys,
     } | {f"VELARO_{other.upper()}_URL": f"http://127.0.0.1:{instance.ports.of(other)}" for other in SERVICES[:-1]}
     own = {
-        "gateway": {"VELARO_PUBLIC_URL": instance.base_url, "VELARO_PARTITIONS": str(PARTITIONS)},
+        "gateway": {
+            "VELARO_PUBLIC_URL": instance.base_url,
+            "VELARO_PARTITIONS": str(PARTITIONS),
+            "VELARO_DEMO_SITE_KEY": secrets.demo["site_key"],
+        },
         "chat": {"VELARO_PARTITIONS": str(PARTITIONS)},
         "transcripts": {"VELARO_TASKS_URL": instance.amqp_url("transcripts", TASKS_VHOST)},
     }

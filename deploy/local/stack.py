@@ -1,9 +1,11 @@
 """Starting and ending an instance, in the order that its parts need each other."""
 
 from collections.abc import Callable
+from functools import partial
 
-from deploy.local import broker, database, processes
+from deploy.local import broker, database
 from deploy.local.instance import SERVICES, Instance
+from deploy.local.processes import Process, all_of
 from deploy.local.supervisor import Supervisor
 from deploy.local.waiting import accepts_connections, answers_ready, until
 
@@ -24,7 +26,7 @@ class Stack:
     def up_servers(self) -> None:
         """MongoDB and RabbitMQ with their users, without any service of ours."""
         broker.write_files(self.instance)
-        self.supervisor.start(processes.all_of(self.instance))
+        self.supervisor.start(all_of(self.instance))
         self._start("servers")
         database_port, broker_port = self.instance.ports.mongo, self.instance.ports.amqp
         until(lambda: accepts_connections(database_port), seconds=60, what="MongoDB")
@@ -38,7 +40,7 @@ class Stack:
         self._start("web")
         for service in SERVICES:
             port = self.instance.ports.of(service)
-            until(lambda port=port: answers_ready(port), seconds=90, what=f"{service} to be ready")
+            until(partial(answers_ready, port), seconds=90, what=f"{service} to be ready")
             self._say(f"{service} is ready")
 
     def down(self) -> None:
@@ -46,8 +48,7 @@ class Stack:
         if not self.supervisor.is_running():
             return
         for stage in ("web", "workers"):
-            for process in self._of(stage):
-                self._stop_if_running(process.name)
+            self.supervisor.stop([process.name for process in self._of(stage)])
         self.supervisor.shut_down()
 
     def is_up(self) -> bool:
@@ -55,13 +56,9 @@ class Stack:
             answers_ready(self.instance.ports.of(service)) for service in SERVICES
         )
 
-    def _of(self, stage: str) -> list[processes.Process]:
-        return [process for process in processes.all_of(self.instance) if process.stage == stage]
+    def _of(self, stage: str) -> list[Process]:
+        return [process for process in all_of(self.instance) if process.stage == stage]
 
     def _start(self, stage: str) -> None:
         for process in self._of(stage):
             self.supervisor.run(process.name)
-
-    def _stop_if_running(self, name: str) -> None:
-        if self.supervisor.pid_of(name):
-            self.supervisor.stop(name)

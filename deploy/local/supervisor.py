@@ -1,5 +1,6 @@
 """The supervisor of an instance: supervisord keeps the processes running, this module tells it which."""
 
+import os
 import resource
 import shlex
 import subprocess
@@ -65,12 +66,12 @@ class Supervisor:
         return True
 
     def start(self, processes: list[Process]) -> None:
-        """Writes the table anew and makes sure the supervisor knows it; running processes stay untouched."""
+        """Starts the supervisor with this table, none of it running; one that runs already stays as it is."""
+        if self.is_running():
+            return
         configuration = self._folder / "supervisord.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(self._table(processes))
-        if self.is_running():
-            return
         _allow_many_files()
         subprocess.run([sys.executable, "-m", "supervisor.supervisord", "-c", configuration], check=True)
         until(self.is_running, seconds=20, what="the supervisor")
@@ -85,8 +86,12 @@ class Supervisor:
             return False
         return True
 
-    def stop(self, name: str) -> None:
-        self._ask("stopProcess", name, True)
+    def stop(self, names: list[str]) -> None:
+        """Ends these processes, all at once, and returns when they are gone."""
+        running = [name for name in names if self.pid_of(name)]
+        for name in running:
+            self._ask("stopProcess", name, False)
+        until(lambda: not any(self.pid_of(name) for name in running), seconds=120, what=f"the end of {running}")
 
     def processes(self) -> list[dict[str, Any]]:
         """Name, state and process id of each process, in the words of supervisord."""
@@ -97,8 +102,10 @@ class Supervisor:
         return int(self._ask("getProcessInfo", name)["pid"])
 
     def shut_down(self) -> None:
+        """Ends everything and then itself; it stops answering before it is gone, so its process is what counts."""
+        pid = int(self._ask("getPID"))
         self._ask("shutdown")
-        until(lambda: not self.is_running(), seconds=120, what="the end of the supervisor")
+        until(lambda: not _is_alive(pid), seconds=120, what="the end of the supervisor")
 
     def _ask(self, verb: str, *arguments: object) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
@@ -106,9 +113,7 @@ class Supervisor:
             return getattr(server.supervisor, verb)(*arguments)
 
     def _table(self, processes: list[Process]) -> str:
-        head = SUPERVISORD.format(
-            socket=self._socket, folder=self._folder, log=self._log, repository=REPOSITORY
-        )
+        head = SUPERVISORD.format(socket=self._socket, folder=self._folder, log=self._log, repository=REPOSITORY)
         return head + "".join(self._program(process) for process in processes)
 
     def _program(self, process: Process) -> str:
@@ -121,6 +126,14 @@ class Supervisor:
             stop_signal=process.stop_signal,
             log=self._log,
         )
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _allow_many_files() -> None:

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -85,6 +85,34 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         """What is known of the visitor when a conversation opens on the current page."""
         page = self.pages[-1] if self.pages else None
         return Capture(ip=self.ip, user_agent=self.user_agent, language=self.language, page=page)
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A visitor loads a page: what the gateway saw of it, already reduced to what the site captures."""
+
+    site_id: str
+    page: Page
+    ip: str
+    user_agent: str
+    language: str
+    visitor_token: str | None = None
+
+
+def began(arrival: Arrival, visitor: Visitor, *, visit_id: str, now: datetime) -> Visit:
+    """A visit that begins with this arrival. Browsers may name anything: overlong names are cut, not refused."""
+    page = arrival.page
+    return Visit(
+        customer_id=visitor.customer_id,
+        visit_id=visit_id,
+        visitor_id=visitor.visitor_id,
+        site_id=visitor.site_id,
+        ip=arrival.ip[:64],
+        user_agent=arrival.user_agent[:512],
+        language=arrival.language[:64],
+        pages=(Page(url=page.url[:2048], title=page.title[:256], referrer=page.referrer[:2048]),),
+        started_at=now,
+        seen_at=now,
+    )
 
 
 def new_token() -> str:
@@ -176,6 +204,34 @@ class Head(msgspec.Struct, kw_only=True):
         return self.end is None and self.conversation.closed_at is None
 
 
+class Place(NamedTuple):
+    """Where a page of a list ends, and the next begins."""
+
+    opened_at: datetime
+    conversation_id: str
+
+
+class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as it is shown: with its last message, if its log is here, and its place in the queue."""
+
+    conversation: Conversation
+    last_message: Message | None
+    position: int | None
+
+    @property
+    def last_seq(self) -> int:
+        return self.last_message.seq if self.last_message else self.conversation.last_seq
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of messages, and how far the conversation has got."""
+
+    messages: tuple[Message, ...]
+    last_seq: int
+    status: Status
+    is_sealed: bool
+
+
 ConversationKey = tuple[str, str]
 """customer_id, conversation_id: one without the other finds nothing."""
 
@@ -237,24 +293,30 @@ def plan_posts(
             plan.append(Posting(command, command_rejected(command, code or "not-found")))
             continue
         seq = last_seqs[key] = last_seqs.get(key, head.last_seq) + 1
-        message = _message(command, seq, sent_at, new_id())
+        message = _message(command, head.conversation, seq, sent_at, new_id())
         known[message_key(command)] = message
         answer = message_posted(message, head.conversation, caused_by=command.command_id)
         plan.append(Posting(command, answer, message))
     return plan
 
 
-def _message(command: PostMessage, seq: int, sent_at: datetime, message_id: str) -> Message:
+def _message(command: PostMessage, conversation: Conversation, seq: int, sent_at: datetime, message_id: str) -> Message:
+    is_visitor = command.sender.kind == "visitor"
     return Message(
         customer_id=command.customer_id,
         conversation_id=command.conversation_id,
         seq=seq,
         message_id=message_id,
         client_id=command.client_id,
-        sender=command.sender,
+        # The visitor is called what it asked to be called when it opened this conversation.
+        sender=visitor_of(conversation) if is_visitor else command.sender,
         text=command.text,
         sent_at=sent_at,
     )
+
+
+def visitor_of(conversation: Conversation) -> Sender:
+    return Sender(kind="visitor", id=conversation.visitor_id, name=conversation.visitor_name)
 
 
 def opened(command: OpenConversation, head: Head | None, *, capture: Capture, opened_at: datetime) -> Conversation:
@@ -286,7 +348,7 @@ def first_message(command: OpenConversation, conversation: Conversation) -> Post
         command_id=command.command_id,
         conversation_id=command.conversation_id,
         client_id=conversation.opened_by_command,
-        sender=Sender(kind="visitor", id=conversation.visitor_id, name=conversation.visitor_name),
+        sender=visitor_of(conversation),
         text=command.text,
     )
 
@@ -399,7 +461,8 @@ def conversation_opened(conversation: Conversation, *, caused_by: str) -> Conver
 
 def conversation_accepted(conversation: Conversation, *, caused_by: str) -> ConversationAccepted:
     operator, accepted_at = conversation.operator, conversation.accepted_at
-    assert operator is not None and accepted_at is not None
+    assert operator is not None
+    assert accepted_at is not None
     return ConversationAccepted(
         customer_id=conversation.customer_id,
         conversation_id=conversation.conversation_id,
@@ -414,7 +477,8 @@ def conversation_accepted(conversation: Conversation, *, caused_by: str) -> Conv
 
 def conversation_closed(conversation: Conversation, *, caused_by: str) -> ConversationClosed:
     closed_by, closed_at = conversation.closed_by, conversation.closed_at
-    assert closed_by is not None and closed_at is not None
+    assert closed_by is not None
+    assert closed_at is not None
     return ConversationClosed(
         customer_id=conversation.customer_id,
         conversation_id=conversation.conversation_id,
@@ -426,4 +490,3 @@ def conversation_closed(conversation: Conversation, *, caused_by: str) -> Conver
         last_seq=conversation.last_seq,
         digest=conversation.digest,
     )
-

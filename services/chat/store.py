@@ -9,7 +9,7 @@ client_id, sender)``.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
@@ -17,7 +17,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chassis.mongo import Document, StoreUnavailable, unavailable
-from contracts.chat import Page, Sender
+from contracts.chat import Sender
 from services.chat.model import (
     TRAIL_LENGTH,
     Conversation,
@@ -26,6 +26,7 @@ from services.chat.model import (
     Head,
     Message,
     MessageKey,
+    Place,
     Status,
     Visit,
     Visitor,
@@ -34,6 +35,8 @@ from services.chat.model import (
 
 DUPLICATE_KEY = 11000
 LOG_PAGE = 200
+ACCEPTED = frozenset({"status", "operator", "accepted_at", "accepted_by_command"})
+CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
 EMPTY_LOG_KEPT = timedelta(days=1)
 """How long the wordless places of a dropped log still stand against late writers."""
 
@@ -45,13 +48,6 @@ class Fenced(Exception):
         super().__init__(fence)
         self.stored = stored
         self.fence = fence
-
-
-class Place(NamedTuple):
-    """Where a page of a list ends, and the next begins."""
-
-    opened_at: datetime
-    conversation_id: str
 
 
 class VisitorStore:
@@ -152,7 +148,7 @@ class ConversationStore:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return int(recorded["count"])
+        return int((recorded or {})["count"])
 
     @unavailable()
     def conversation(self, customer_id: str, conversation_id: str) -> Conversation | None:
@@ -185,6 +181,13 @@ class ConversationStore:
         waiting = self._conversations.find({"customer_id": customer_id, "status": "queued"}, {"_id": 1})
         in_order = waiting.sort([("opened_at", ASCENDING), ("_id", ASCENDING)])
         return {document["_id"]: place for place, document in enumerate(in_order, start=1)}
+
+    @unavailable()
+    def position(self, customer_id: str, conversation: Conversation) -> int:
+        """The place in the customer's queue, from 1, of one conversation that waits."""
+        before = {"customer_id": customer_id, "status": "queued", "opened_at": {"$lt": conversation.opened_at}}
+        level = {**before, "opened_at": conversation.opened_at, "_id": {"$lt": conversation.conversation_id}}
+        return self._conversations.count_documents(before) + self._conversations.count_documents(level) + 1
 
     @unavailable()
     def last_messages(self, customer_id: str, conversation_ids: Sequence[str]) -> dict[str, Message]:
@@ -220,17 +223,19 @@ class ConversationStore:
     @unavailable()
     def stored(self, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
         """Those of the messages that are in the log with their words."""
-        clients: dict[ConversationKey, set[str]] = {}
-        for customer_id, conversation_id, _, client_id in keys:
-            clients.setdefault((customer_id, conversation_id), set()).add(client_id)
-        if not clients:
+        wanted = set(keys)
+        if not wanted:
             return {}
+        clients: dict[ConversationKey, list[str]] = {}
+        for customer_id, conversation_id, _, client_id in wanted:
+            clients.setdefault((customer_id, conversation_id), []).append(client_id)
+        # The conversation and its clients name few places of one index; the sender is compared here.
         each = [
-            {"conversation_id": conversation, "client_id": {"$in": list(ids)}, "customer_id": customer}
-            for (customer, conversation), ids in clients.items()
+            {"conversation_id": conversation_id, "client_id": {"$in": client_ids}, "customer_id": customer_id}
+            for (customer_id, conversation_id), client_ids in clients.items()
         ]
         found = (_message(document) for document in self._messages.find({"$or": each}) if "text" in document)
-        return {message_key(message): message for message in found}
+        return {key: message for message in found if (key := message_key(message)) in wanted}
 
     @unavailable()
     def append(self, messages: Sequence[Message]) -> None:
@@ -254,7 +259,7 @@ class ConversationStore:
     @unavailable()
     def accept(self, conversation: Conversation) -> bool:
         """Hand the conversation from the queue to its operator; False when it is not in the queue any more."""
-        return self._replace(conversation, was={"status": "queued"})
+        return self._set(conversation, ACCEPTED, where={"status": "queued"})
 
     @unavailable()
     def end(self, end: End) -> bool:
@@ -278,11 +283,13 @@ class ConversationStore:
     @unavailable()
     def close(self, conversation: Conversation) -> bool:
         """Keep the conversation as closed; False when it was closed already."""
-        return self._replace(conversation, was={"closed_at": None})
+        return self._set(conversation, CLOSED, where={"closed_at": None})
 
-    def _replace(self, conversation: Conversation, *, was: Document) -> bool:
-        mine = {"_id": conversation.conversation_id, "customer_id": conversation.customer_id, **was}
-        return self._conversations.replace_one(mine, _conversation_document(conversation)).matched_count == 1
+    def _set(self, conversation: Conversation, fields: frozenset[str], *, where: Document) -> bool:
+        mine = {"_id": conversation.conversation_id, "customer_id": conversation.customer_id, **where}
+        document = _conversation_document(conversation)
+        changes = {name: value for name, value in document.items() if name in fields}
+        return self._conversations.update_one(mine, {"$set": changes}).matched_count == 1
 
     def log(self, customer_id: str, conversation_id: str) -> Iterator[Message]:
         """Every message of the conversation, in order."""

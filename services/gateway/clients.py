@@ -212,9 +212,7 @@ class AccountsClient:
         if known := self._credentials.get(key):
             return known
         asked = {"token": token}
-        found = found_or_none(
-            lambda: self._service.post("/internal/v1/introspections", caller=GATEWAY, json=asked)
-        )
+        found = found_or_none(lambda: self._service.post("/internal/v1/introspections", caller=GATEWAY, json=asked))
         if found is None:
             return None
         credential = msgspec.convert(found, Credential)
@@ -228,6 +226,10 @@ class AccountsClient:
     def sign_out(self, caller: Caller) -> None:
         self._service.delete("/internal/v1/sessions/current", caller=caller)
         self.forget_session(caller.session_id or "")
+
+    def is_live(self, caller: Caller) -> bool:
+        """Whether the caller's session or token is still good."""
+        return found_or_none(lambda: self._service.get("/internal/v1/sessions/current", caller=caller)) is not None
 
     def operator(self, caller: Caller) -> Any:
         return self._service.get("/internal/v1/operators/me", caller=caller)
@@ -249,9 +251,7 @@ class AccountsClient:
     def redeem(self, ticket: str) -> Claims | None:
         """Whom the ticket admits; None if it is unknown, too old or used."""
         asked = {"ticket": ticket}
-        found = found_or_none(
-            lambda: self._service.post("/internal/v1/ticket-redemptions", caller=GATEWAY, json=asked)
-        )
+        found = found_or_none(lambda: self._service.post("/internal/v1/ticket-redemptions", caller=GATEWAY, json=asked))
         return None if found is None else msgspec.convert(found["claims"], Claims)
 
     def site(self, site_key: str) -> Site | None:
@@ -326,11 +326,13 @@ class ChatClient:
                 break
         return states
 
+    def queued(self, customer_id: str) -> list[ConversationState]:
+        """Who waits in a customer's queue, and where."""
+        return self.states(Caller(service="gateway", role="service", customer_id=customer_id), status="queued")
+
     def messages(self, caller: Caller, conversation_id: str, *, after: int, limit: int) -> History:
         path = f"/internal/v1/conversations/{conversation_id}/messages"
-        return msgspec.convert(
-            self._service.get(path, caller=caller, params={"after": after, "limit": limit}), History
-        )
+        return msgspec.convert(self._service.get(path, caller=caller, params={"after": after, "limit": limit}), History)
 
 
 class TranscriptsClient:
@@ -347,9 +349,7 @@ class TranscriptsClient:
 
     def messages(self, caller: Caller, transcript_id: str, *, after: int, limit: int) -> History:
         path = f"/internal/v1/transcripts/{transcript_id}/messages"
-        return msgspec.convert(
-            self._service.get(path, caller=caller, params={"after": after, "limit": limit}), History
-        )
+        return msgspec.convert(self._service.get(path, caller=caller, params={"after": after, "limit": limit}), History)
 
 
 class SurveysClient:

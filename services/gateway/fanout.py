@@ -5,7 +5,7 @@ except where one of them waits, so there is no lock. Nothing here waits inside a
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from chassis.bus import Listener
+from chassis.http import RemoteProblem
 from chassis.problems import Unavailable
 from contracts.accounts import SessionRevoked
 from contracts.chat import (
@@ -27,12 +28,12 @@ from contracts.chat import (
 )
 from contracts.payload import Event
 from services.gateway import frames
+from services.gateway.clients import ConversationState
 
 log = structlog.get_logger(__name__)
 
 ANSWER_FORGOTTEN_AFTER = 60.0
 UNBOUND_AFTER = 60.0
-RECHECK_SPREAD = 60.0
 QUEUE_REFRESH_INTERVAL = 2.0
 SUMMARIES_AT_ONCE = 200
 SUMMARY_TEXT = 200
@@ -68,7 +69,7 @@ class Member(Protocol):
     def expect(self, conversation_id: str, last_seq: int) -> None: ...
     def send(self, data: bytes) -> None: ...
     def recover(self) -> None: ...
-    def expire_within(self, seconds: float) -> None: ...
+    def recheck(self) -> None: ...
     def close(self, code: int) -> None: ...
 
 
@@ -96,18 +97,22 @@ class Fanout:
         self,
         *,
         forget_session: Callable[[str], None],
-        refresh_queue: Callable[[str], None],
+        queued: Callable[[str], Iterable[ConversationState]],
+        spawn: Callable[..., object],
+        now: float,
         summary_interval: float = 1.0,
         summary_frames_per_second: float = 2_000,
     ) -> None:
         self._forget_session = forget_session
-        self._refresh_queue = refresh_queue
+        self._queued = queued
+        self._spawn = spawn
         self._summary_interval = summary_interval
         self._summary_rate = summary_frames_per_second
         self._listener: Listener | None = None
         self._here: dict[str, _Here] = {}
         self._answers: dict[str, tuple[float, Answer]] = {}
-        self._now = 0.0
+        self._now = now
+        self.is_draining = False
         self._handlers: dict[type[Event], Callable[[_Here, Any], None]] = {
             MessagePosted: self._message_posted,
             CommandRejected: self._command_rejected,
@@ -120,8 +125,6 @@ class Fanout:
     def attach(self, listener: Listener) -> None:
         """``listener`` is who brings the events; it is told which customers' we want."""
         self._listener = listener
-
-    # Who is here.
 
     @contextmanager
     def listening(self, customer_id: str, timeout: float) -> Iterator[None]:
@@ -177,14 +180,20 @@ class Fanout:
         """An event that is set when there is news of the conversation; the customer must be listened to."""
         here = self._here[customer_id]
         news = threading.Event()
+        if self.is_draining:
+            news.set()
         here.watches.setdefault(conversation_id, set()).add(news)
         try:
             yield news
         finally:
             _discard(here.watches, conversation_id, news)
 
-    def wake_watchers(self) -> None:
-        """Whoever waits for news answers now with what there is."""
+    def stop_waiting(self) -> None:
+        """Whoever waits for news answers now with what there is, and so does everybody after them."""
+        self.is_draining = True
+        self._wake_watchers()
+
+    def _wake_watchers(self) -> None:
         for here in self._here.values():
             for waiting in here.watches.values():
                 for news in waiting:
@@ -223,8 +232,6 @@ class Fanout:
         here.holds -= 1
         here.idle_since = self._now
 
-    # What the bus says.
-
     def hear(self, event: Event) -> None:
         """Hand ``event`` to everybody here whom it concerns."""
         here = self._here.get(event.customer_id)
@@ -251,15 +258,15 @@ class Fanout:
     def recover(self) -> None:
         """The bus was away and events may be missing: every socket catches up, every waiting request looks again.
 
-        A revocation may be among the missing. So every operator shows a fresh ticket within a minute.
+        A revocation may be among the missing, so it is asked whether the operators' sessions still live.
         """
         for here in self._here.values():
             for member in [member for members in here.by_subject.values() for member in members]:
                 member.recover()
             for member in here.operators:
-                member.expire_within(RECHECK_SPREAD)
+                member.recheck()
             here.is_queue_changed = True
-        self.wake_watchers()
+        self._wake_watchers()
 
     def _give_answer(self, event: ConversationEvent) -> None:
         _, answer = self._answers.pop(event.caused_by, (0.0, None))
@@ -332,8 +339,6 @@ class Fanout:
             member.send(data)
         _tell_watchers(here, frame.conversation_id)
 
-    # What is due by the clock.
-
     def tick(self, now: float) -> None:
         """Called about once a second: what may wait until it is worth it, and what is no longer needed."""
         self._now = now
@@ -366,7 +371,20 @@ class Fanout:
         if here.is_queue_changed and now >= here.queue_due and here.audience:
             here.is_queue_changed = False
             here.queue_due = now + QUEUE_REFRESH_INTERVAL
-            self._refresh_queue(customer_id)
+            self._spawn(self._tell_positions, customer_id)
+
+    def _tell_positions(self, customer_id: str) -> None:
+        try:
+            queued = list(self._queued(customer_id))
+        except (Unavailable, RemoteProblem) as error:
+            log.info("queue not refreshed", customer_id=customer_id, reason=type(error).__name__)
+            return
+        for state in queued:
+            showing = self.members_showing(customer_id, state.conversation_id)
+            if showing and state.position is not None:
+                data = frames.encode(_position(state.conversation_id, state.position))
+                for member in showing:
+                    member.send(data)
 
     def _unbind_if_idle(self, customer_id: str, here: _Here, now: float) -> None:
         if here.holds == 0 and now - here.idle_since > UNBOUND_AFTER and self._listener:
@@ -393,10 +411,12 @@ def _summary(event: MessagePosted) -> frames.Conversation:
         conversation_id=event.conversation_id,
         status="active" if event.operator_id else "queued",
         last_seq=event.seq,
-        last_message=frames.LastMessage(
-            seq=event.seq, sender=_party(event.sender), text=text, sent_at=event.sent_at
-        ),
+        last_message=frames.LastMessage(seq=event.seq, sender=_party(event.sender), text=text, sent_at=event.sent_at),
     )
+
+
+def _position(conversation_id: str, position: int) -> frames.Conversation:
+    return frames.Conversation(conversation_id=conversation_id, status="queued", position=position)
 
 
 def _signal_frame(signal: frames.Signal) -> frames.ServerFrame:

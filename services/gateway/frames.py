@@ -11,14 +11,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from websockets.frames import Frame, Opcode
 
+from contracts.chat import REJECTION_CODES, TEXT_MAX_LENGTH
+
 MAX_FRAME = 64 * 1024
-MAX_TEXT = 10_000
+MAX_TEXT = TEXT_MAX_LENGTH
 HEARTBEAT_SECONDS = 25
 
 OPAQUE = r"^[A-Za-z0-9_-]{1,64}$(?!\n)"
 
 OpaqueId = Annotated[str, Meta(pattern=OPAQUE, description="An id; opaque.")]
-ClientId = Annotated[str, Meta(pattern=OPAQUE, description="Chosen by the sender, once per message, kept when it sends it again.")]
+ClientId = Annotated[str, Meta(pattern=OPAQUE, description="Chosen by the sender, one for each message.")]
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
 Seq = Annotated[int, Meta(ge=0, le=2**53)]
 Status = Literal["queued", "active", "closed"]
@@ -43,7 +45,10 @@ class Say(ClientFrame, frozen=True, kw_only=True, tag="message"):
 
 
 class Sync(ClientFrame, frozen=True, kw_only=True, tag="sync"):
-    """Ask for everything after ``after``, in order, then one ``conversation`` frame; an operator opens a conversation so."""
+    """Ask for everything after ``after``, in order, and then one ``conversation`` frame.
+
+    An operator who is no party of a conversation opens it so.
+    """
 
     conversation_id: OpaqueId
     after: Seq
@@ -147,13 +152,13 @@ class Conversation(ServerFrame, frozen=True, kw_only=True, tag="conversation"):
 
     conversation_id: str
     status: Status
-    operator: Person | None | UnsetType = UNSET
+    operator: Person | UnsetType | None = UNSET
     position: int | UnsetType = UNSET
     last_seq: int | UnsetType = UNSET
     last_message: LastMessage | UnsetType = UNSET
     visitor: Person | UnsetType = UNSET
     site_id: str | UnsetType = UNSET
-    department: str | None | UnsetType = UNSET
+    department: str | UnsetType | None = UNSET
     opened_at: datetime | UnsetType = UNSET
     accepted_at: datetime | UnsetType = UNSET
     closed_at: datetime | UnsetType = UNSET
@@ -169,12 +174,9 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 REJECTIONS = {
+    **REJECTION_CODES,
     "malformed": "The frame is not one of this protocol; see the AsyncAPI document.",
     "too-fast": "Too many frames; wait a moment and send it again.",
-    "not-found": "No such conversation, or not one of yours.",
-    "not-open": "The conversation is closed.",
-    "already-accepted": "Another operator has accepted this conversation.",
-    "not-a-party": "Only the visitor and the operator who accepted can write here.",
     "forbidden": "Your role does not allow this.",
     "unavailable": "Not possible just now; send it again in a moment.",
 }
@@ -185,6 +187,7 @@ CLOSE_CODES = {
     1003: "Only text frames are understood.",
     1007: "Text must be UTF-8.",
     1009: "Frames are at most 64 KiB.",
+    1011: "Something went wrong on our side.",
     1012: "Restarting, or time to show a fresh ticket: come back with jitter.",
     1013: "Overloaded, or cut off from the bus: come back later, and send again what has no echo, in order.",
     4401: "Not authenticated: no ticket within 5 s, or not a good one.",
@@ -198,7 +201,7 @@ CLIENT_FRAMES: tuple[type[ClientFrame], ...] = (Auth, Say, Sync, TypingSignal, R
 SERVER_FRAMES: tuple[type[ServerFrame], ...] = (Ready, Message, Rejected, Typing, Read, Conversation)
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(AnyClientFrame)
+_decoder: "msgspec.json.Decoder[AnyClientFrame]" = msgspec.json.Decoder(AnyClientFrame)
 _signal_decoder = msgspec.json.Decoder(Signal)
 
 
@@ -220,7 +223,10 @@ class Malformed(Exception):
 def decode(text: str) -> AnyClientFrame:
     """The frame in ``text``. Raises ``Malformed``."""
     try:
-        return _decoder.decode(text)
+        frame = _decoder.decode(text)
+        if isinstance(frame, Say) and "\0" in frame.text:
+            raise msgspec.ValidationError("NUL is no text")
+        return frame
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Malformed(client_id_in(text)) from error
 

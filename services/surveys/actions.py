@@ -75,7 +75,7 @@ def publish_survey(
 
 
 def record_response(submission: Submission, *, store: SurveyStore, now: datetime) -> Response | None:
-    """Keep the answers until their conversation is open, for good if it already is; ``None`` if nothing was answered."""
+    """Keep the answers until their conversation opens, or for good if it is open; ``None`` if nothing was answered."""
     survey = store.current(submission.customer_id, submission.site_id, submission.placement)
     answers = answers_to(survey.questions if survey else (), submission.answers)
     if survey is None or not answers:
@@ -110,6 +110,7 @@ def attach_responses(event: ConversationOpened, *, store: SurveyStore, clock: Ca
 
 
 def responses_in(customer_id: str, conversation_id: str, *, store: SurveyStore, now: datetime) -> list[Response]:
+    """Those attached, and those that may yet be."""
     return store.responses_in(customer_id, conversation_id, now=now)
 
 

@@ -38,7 +38,12 @@ class SurveyStore:
 
     @mongo.unavailable()
     def ensure_indexes(self) -> None:
-        versions = [("customer_id", ASCENDING), ("site_id", ASCENDING), ("placement", ASCENDING), ("version", DESCENDING)]
+        versions = [
+            ("customer_id", ASCENDING),
+            ("site_id", ASCENDING),
+            ("placement", ASCENDING),
+            ("version", DESCENDING),
+        ]
         self._surveys.create_index(versions, unique=True)
         conversation = [("customer_id", ASCENDING), ("conversation_id", ASCENDING)]
         self._responses.create_index([*conversation, ("placement", ASCENDING)], unique=True)
@@ -47,9 +52,6 @@ class SurveyStore:
         for forgetful in (self._responses, self._openings):
             forgetful.create_index("expires_at", expireAfterSeconds=0)
         self._outbox.ensure_indexes()
-
-    def ping(self) -> None:
-        mongo.ping(self._database)
 
     @mongo.unavailable()
     def current(self, customer_id: str, site_id: str, placement: Placement) -> Survey | None:
@@ -112,7 +114,7 @@ class SurveyStore:
         pending = key | {"site_id": opening.site_id, "expires_at": {"$gt": now}}
         found = [_read(document, Response) for document in self._responses.find(pending, WITHOUT_KEY, session=session)]
         for response in found:
-            which = {"customer_id": response.customer_id, "response_id": response.response_id}
+            which = key | {"placement": response.placement}
             self._responses.update_one(which, {"$set": {"expires_at": None}}, session=session)
             self._outbox.add(announcing(response), session=session)
         return found

@@ -18,6 +18,7 @@ DEFAULT_TEXTS = {
 }
 
 _site_key = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_unfit = re.compile(r"[\s\"';,*]")  # an origin becomes part of a header
 _color = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -68,21 +69,19 @@ def new_site_key() -> str:
 
 def origin(text: str) -> str:
     """The origin as browsers spell it: ``https://shop.example``, ``http://localhost:9000``."""
-    parts = _parts(text)
-    host, port = parts
-    scheme = urlsplit(text).scheme
+    scheme, host, port = _parts(text)
     usual = {"https": 443, "http": 80}[scheme]
     return f"{scheme}://{host}" + (f":{port}" if port and port != usual else "")
 
 
-def _parts(text: str) -> tuple[str, int | None]:
+def _parts(text: str) -> tuple[str, str, int | None]:
     try:
         split = urlsplit(text)
         port = split.port
     except ValueError as error:
         raise OriginNotValid from error
     is_bare = split.path in ("", "/") and not split.query and not split.fragment and "@" not in split.netloc
-    if split.scheme not in ("http", "https") or not split.hostname or not is_bare or re.search(r"[\s\"';,*]", text):
+    if split.scheme not in ("http", "https") or not split.hostname or not is_bare or _unfit.search(text):
         raise OriginNotValid
-    host = split.hostname
-    return (f"[{host}]" if ":" in host else host), port
+    host = f"[{split.hostname}]" if ":" in split.hostname else split.hostname
+    return split.scheme, host, port

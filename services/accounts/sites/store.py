@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from chassis.mongo import Document, unavailable
 from services.accounts.sites.model import Site, SiteKeyTaken, SiteNotFound
 
-_LASTING = ("customer_id", "site_key", "created_at")
+_LASTING = ("site_key", "created_at")
 """What of a site never changes once it exists: pages of the customer carry the key."""
 
 
@@ -26,9 +26,9 @@ class SiteStore:
     def put(self, customer_id: str, site: Site) -> Site:
         """Keep the site, or bring the one that is there up to date; its key stays what it was."""
         document = _document(site)
-        lasting = {name: document.pop(name) for name in _LASTING} | {"customer_id": customer_id}
-        lasting.pop("customer_id")
         identity = {"_id": document.pop("_id"), "customer_id": customer_id}
+        lasting = {name: document.pop(name) for name in _LASTING}
+        document.pop("customer_id")
         try:
             self._sites.update_one(identity, {"$set": document, "$setOnInsert": lasting}, upsert=True)
         except DuplicateKeyError as error:

@@ -20,6 +20,7 @@ export default defineConfig({
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],
     environment: "happy-dom",
+    environmentOptions: { happyDOM: { url: "https://chat.example.com/", settings: { disableIframePageLoading: true } } },
     restoreMocks: true,
   },
 });

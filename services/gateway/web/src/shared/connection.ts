@@ -309,22 +309,11 @@ export class Connection {
     for (const { conversation_id, status, last_seq } of conversations) {
       const log = this.logs.get(conversation_id);
       log?.announce(last_seq);
-      log?.change({ status });
+      log?.moveTo(status);
     }
-    const listed = new Set(conversations.map(({ conversation_id }) => conversation_id));
     for (const log of this.logs.values()) {
       this.catchUp(log);
       this.outbox.flush(log);
-      if (!listed.has(log.conversationId)) void this.refresh(log);
-    }
-  }
-
-  /** Asks over HTTP how a conversation stands that the server did not list: it may have closed meanwhile. */
-  private async refresh(log: ConversationLog): Promise<void> {
-    try {
-      this.absorb(log, await this.transport.history(log.conversationId, log.lastSeq, new AbortController().signal));
-    } catch {
-      // Not worth an attempt of its own: the next connection asks again.
     }
   }
 
@@ -360,7 +349,7 @@ export class Connection {
   private changed({ conversation_id, status, operator, position, last_seq }: ConversationFrame): void {
     const log = this.logs.get(conversation_id);
     if (!log) return;
-    log.change({ status, ...(operator !== undefined && { operator }), position: status === "queued" ? (position ?? log.view.value.position) : null });
+    if (log.moveTo(status)) log.change({ ...(operator !== undefined && { operator }), ...(position != null && status === "queued" && { position }) });
     if (last_seq === undefined) return;
     log.announce(last_seq);
     this.closeGap(log, false);

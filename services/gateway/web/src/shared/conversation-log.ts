@@ -1,4 +1,4 @@
-import type { Message, Person, Status } from "./frames";
+import { type Message, type Person, type Status, isOvertaken } from "./frames";
 import { Observable } from "./observable";
 
 /** A message of our own that the server has not confirmed yet. */
@@ -69,6 +69,13 @@ export class ConversationLog {
 
   retry(clientId: string): boolean {
     return this.alter(clientId, { state: "sending", reason: "" });
+  }
+
+  /** False when the conversation is further than that already. */
+  moveTo(status: Status): boolean {
+    if (isOvertaken(status, this.view.value.status)) return false;
+    if (status !== this.view.value.status) this.change({ status, position: null });
+    return true;
   }
 
   change(part: Partial<ConversationView>): void {

@@ -3,6 +3,13 @@
 export type SenderKind = "visitor" | "operator" | "system";
 export type Status = "queued" | "active" | "closed";
 
+const RANK: Record<Status, number> = { queued: 0, active: 1, closed: 2 };
+
+/** A conversation only moves forward; what says otherwise was overtaken on its way. */
+export function isOvertaken(status: Status, known: Status): boolean {
+  return RANK[status] < RANK[known];
+}
+
 export interface Sender {
   kind: SenderKind;
   id: string;
@@ -22,7 +29,7 @@ export interface LastMessage {
 }
 
 /** What one message may hold at most. */
-export const MOST_TEXT = 10_000;
+export const MOST_TEXT = 4_000;
 
 export interface Message {
   seq: number;

@@ -1,24 +1,8 @@
 import type { Transport } from "../shared/connection";
 import type { Page } from "../shared/embedding";
-import type { Status } from "../shared/frames";
+import type { Person, Status } from "../shared/frames";
 import { call } from "../shared/http";
-
-export interface Question {
-  question_id: string;
-  kind: "text" | "email" | "number" | "choice";
-  label: string;
-  is_required: boolean;
-  choices?: string[];
-  max_length?: number;
-  minimum?: number;
-  maximum?: number;
-}
-
-export interface Survey {
-  survey_id: string;
-  version: number;
-  questions: Question[];
-}
+import type { Survey } from "../shared/survey";
 
 export interface Config {
   site: { name?: string };
@@ -31,14 +15,14 @@ export interface Config {
 }
 
 export interface Visit {
-  /** Null when the visitor is recognised by the token sent along. */
-  visitor_token: string | null;
+  visitor_token: string;
   visit_id: string;
 }
 
+/** Without a status, the conversation is safely on its way and its opening not yet confirmed. */
 export interface Opened {
   conversation_id: string;
-  status: Status;
+  status?: Status;
   position?: number | null;
 }
 
@@ -78,6 +62,9 @@ export function visitorTransport(token: string): Transport {
     },
   };
 }
+
+export const getConversation = (token: string, conversationId: string) =>
+  call<{ status: Status; operator: Person | null; position: number | null }>(pathOf(conversationId), { token });
 
 export const getHistory = (token: string, conversationId: string) =>
   call<Awaited<ReturnType<Transport["history"]>>>(`${pathOf(conversationId)}/messages?after=0`, { token });

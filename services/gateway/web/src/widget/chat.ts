@@ -28,6 +28,8 @@ export class Chat {
   private config: api.Config | null = null;
   private connection: Connection | null = null;
   private seen = 0;
+  /** Known from a start that failed half-way, so that the next one is the same visit; nowhere stored. */
+  private visitToken: string | null = null;
 
   constructor(
     private readonly siteKey: string,
@@ -75,8 +77,9 @@ export class Chat {
     try {
       const token = await this.visit();
       const { conversation_id, status, position } = await api.openConversation(token, policyVersion, answers);
+      this.visitToken = null;
       this.memory.write({ token, conversation_id, is_open: this.isOpen.value, outgoing: [] });
-      this.talk(token, conversation_id).change({ status, position: position ?? null });
+      this.talk(token, conversation_id).change({ status: status ?? "queued", position: position ?? null });
       return null;
     } catch (error) {
       return this.startProblem(error);
@@ -117,31 +120,40 @@ export class Chat {
   }
 
   private async visit(): Promise<string> {
+    this.visitToken ??= await this.newVisit();
+    return this.visitToken;
+  }
+
+  private async newVisit(): Promise<string> {
     const known = this.memory.read()?.token ?? "";
     try {
       const { visitor_token } = await api.startVisit(this.siteKey, this.host.currentPage, known);
-      return visitor_token ?? known;
+      return visitor_token || known;
     } catch (error) {
       if (!known || !(error instanceof Problem && error.status === 401)) throw error;
       this.memory.forget();
-      return this.visit();
+      return this.newVisit();
     }
   }
 
   private async returnTo(token: string, conversationId: string): Promise<void> {
+    const outgoing = this.memory.read()?.outgoing ?? [];
     try {
-      const { messages, last_seq, status } = await api.getHistory(token, conversationId);
-      const outgoing = this.memory.read()?.outgoing ?? [];
+      const [{ messages, last_seq }, { status, operator, position }] = await Promise.all([
+        api.getHistory(token, conversationId),
+        api.getConversation(token, conversationId),
+      ]);
       const log = this.talk(token, conversationId);
       log.announce(last_seq);
       log.receive(messages);
-      log.change({ status });
+      log.change({ status, operator, position });
       const stored = new Set(messages.map(({ client_id }) => client_id));
       this.connection?.resume(conversationId, outgoing.filter(({ client_id }) => !stored.has(client_id)));
       this.markRead();
     } catch (error) {
       if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.memory.forget();
       this.talk(token, conversationId);
+      this.connection?.resume(conversationId, outgoing);
     }
   }
 
@@ -191,6 +203,7 @@ export class Chat {
 
   private async startProblem(error: unknown): Promise<StartProblem> {
     if (!(error instanceof Problem)) return { detail: explain(error), fields: {} };
+    if (error.status === 401) this.visitToken = null;
     if (error.status === 409) {
       await this.loadConfig();
       return { detail: "The privacy policy has changed. Please read the notice again and confirm it.", fields: {} };
@@ -201,6 +214,6 @@ export class Chat {
         .map(({ field, detail }) => [field.slice(ANSWER_PREFIX.length), detail]),
     );
     const hasFields = Object.keys(fields).length > 0;
-    return { detail: hasFields ? "Please look at the fields marked below." : explain(error), fields };
+    return { detail: hasFields ? "Please look at the marked fields." : explain(error), fields };
   }
 }

@@ -19,7 +19,12 @@ export function Composer({ label, onSend, isFocused = false }: ComposerProps) {
   useLayoutEffect(() => {
     if (isFocused) input.current?.focus();
   }, [isFocused]);
-  useLayoutEffect(() => fitToContent(input.current), [text]);
+  useLayoutEffect(() => {
+    const fit = () => fitToContent(input.current);
+    fit();
+    addEventListener("resize", fit);
+    return () => removeEventListener("resize", fit);
+  }, [text]);
 
   const send = () => {
     if (!text.trim()) return;

@@ -15,11 +15,10 @@ interface ConfirmProps {
 export function Confirm({ title, detail, yes, no, onYes, onNo }: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
+    const element = dialog.current;
+    element?.showModal();
+    // Closing, rather than only disappearing, gives focus back to where it was.
+    return () => element?.close();
   }, []);
   return (
     <dialog

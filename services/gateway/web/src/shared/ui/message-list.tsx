@@ -14,6 +14,8 @@ interface MessageListProps {
   /** Given where one can write. */
   onRetry?: (clientId: string) => void;
   testId?: string;
+  /** What stands there while nothing has been said; the log is there from the start, so that its first message is announced. */
+  empty?: string;
 }
 
 /** How far from the end still counts as reading the end. */
@@ -32,12 +34,13 @@ interface Item {
   reason: string;
 }
 
-export function MessageList({ messages, outgoing = [], own, nameOf, onRetry, testId = "message" }: MessageListProps) {
-  const { ref, isBehind, follow, onScroll } = useEndInView(messages.length, outgoing.length);
+export function MessageList({ messages, outgoing = [], own, nameOf, onRetry, testId = "message", empty = "" }: MessageListProps) {
+  const { ref, isBehind, follow, onScroll } = useEndInView(messages.length, outgoing.length, onRetry !== undefined);
   const items = [...messages.map((message) => said(message, own)), ...outgoing.map((item) => unsent(item, own))];
   return (
     <div class="log">
       <div class="log-scroll" ref={ref} onScroll={onScroll} role="log" aria-live="polite" aria-relevant="additions" aria-label="Messages" tabIndex={0}>
+        {items.length === 0 && <p class="log-empty">{empty}</p>}
         <ol class="messages">
           {items.map((item, index) => (
             <Entry
@@ -91,7 +94,7 @@ function Entry({ item, isFirst, name, testId, onRetry }: EntryProps) {
         {item.text}
       </div>
       <div class={`meta ${item.state}`}>
-        <Moment at={item.at} />
+        {item.state !== "failed" && <Moment at={item.at} />}
         {item.isOwn && onRetry && <Delivery item={item} onRetry={onRetry} />}
       </div>
     </li>
@@ -111,10 +114,10 @@ function Delivery({ item, onRetry }: { item: Item; onRetry: (clientId: string) =
   );
 }
 
-/** Keeps the newest message in view for those who read at the end, and leaves others where they are. */
-function useEndInView(messages: number, outgoing: number) {
+/** Keeps the newest message in view for those who read at the end, and leaves others where they are. A record starts at its start. */
+function useEndInView(messages: number, outgoing: number, isFollowed: boolean) {
   const ref = useRef<HTMLDivElement>(null);
-  const isAtEnd = useRef(true);
+  const isAtEnd = useRef(isFollowed);
   const [isBehind, setBehind] = useState(false);
   const follow = () => {
     const list = ref.current;
@@ -128,7 +131,10 @@ function useEndInView(messages: number, outgoing: number) {
     isAtEnd.current = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_PX;
     if (isAtEnd.current) setBehind(false);
   };
-  useLayoutEffect(() => (isAtEnd.current ? follow() : setBehind(true)), [messages]);
+  useLayoutEffect(() => {
+    if (isAtEnd.current) follow();
+    else setBehind(isFollowed);
+  }, [messages]);
   useLayoutEffect(() => {
     if (outgoing > 0) follow();
   }, [outgoing]);

@@ -1,0 +1,137 @@
+"""Makes a customer with a site and operators from JSON on standard input, and prints what there is now.
+
+    python -m services.accounts.seed < customer.json
+
+Run again, also after it was stopped half-way, it completes and corrects what is there and adds nothing twice:
+a customer is known by its name, a site by its name within the customer, an operator by the e-mail address.
+"""
+
+import sys
+from contextlib import redirect_stdout
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+
+from chassis.clock import now
+from chassis.ids import new_id
+from chassis.web import Body
+from services.accounts.bootstrap import Context, bootstrap
+from services.accounts.customers.model import Customer
+from services.accounts.operators.model import EmailTaken, Operator, OperatorRole, valid_email, valid_password
+from services.accounts.sessions.actions import sign_out_everywhere
+from services.accounts.sites.model import IpCapture, Site, SiteKeyTaken, new_site_key, origin
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class SeededCustomer(Body):
+    name: Name
+
+
+class SeededSite(Body):
+    name: Name
+    origins: Annotated[list[Annotated[str, AfterValidator(origin)]], Field(min_length=1, max_length=20)]
+    site_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")] | None = None
+    departments: Annotated[list[Name], Field(max_length=50)] = []
+    ip_capture: IpCapture = "full"
+
+
+class SeededOperator(Body):
+    email: Annotated[str, AfterValidator(valid_email)]
+    name: Name
+    role: OperatorRole
+    password: Annotated[str, AfterValidator(valid_password)]
+
+
+class Seed(Body):
+    customer: SeededCustomer
+    site: SeededSite
+    operators: Annotated[list[SeededOperator], Field(max_length=100)] = []
+
+
+def main() -> None:
+    """Read, check, write, print; on bad input or a conflict, one line a problem and status 1."""
+    try:
+        wanted = Seed.model_validate(msgspec.json.decode(sys.stdin.buffer.read()))
+        # Standard output is for the answer alone, so logs go the other way.
+        with redirect_stdout(sys.stderr):
+            made = seed(wanted, context=bootstrap(), now=now())
+    except ValidationError as error:
+        raise SystemExit("\n".join(_lines(error))) from None
+    except (msgspec.DecodeError, EmailTaken, SiteKeyTaken) as error:
+        raise SystemExit(f"Not seeded: {type(error).__doc__ or error}") from None
+    sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
+
+
+def _lines(error: ValidationError) -> list[str]:
+    problems = error.errors(include_input=False, include_url=False)
+    return [f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in problems]
+
+
+def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
+    """Each step can be repeated, so whatever a stopped run has left is where the next one goes on."""
+    customer_id = str(uuid5(NAMESPACE_URL, f"velaro:customer:{wanted.customer.name}"))
+    context.customers.add_once(Customer(customer_id=customer_id, name=wanted.customer.name, created_at=now))
+    site = _site(wanted.site, customer_id, context=context, now=now)
+    operators = [_operator(one, customer_id, context=context, now=now) for one in wanted.operators]
+    return {
+        "customer_id": customer_id,
+        "site_id": site.site_id,
+        "site_key": site.site_key,
+        "operators": [
+            {"operator_id": one.operator_id, "email": one.email, "name": one.name, "role": one.role}
+            for one in operators
+        ],
+    }
+
+
+def _site(wanted: SeededSite, customer_id: str, *, context: Context, now: datetime) -> Site:
+    site = Site(
+        site_id=str(uuid5(NAMESPACE_URL, f"velaro:site:{customer_id}:{wanted.name}")),
+        customer_id=customer_id,
+        site_key=wanted.site_key or new_site_key(),
+        name=wanted.name,
+        origins=tuple(dict.fromkeys(wanted.origins)),
+        departments=tuple(wanted.departments),
+        ip_capture=wanted.ip_capture,
+        created_at=now,
+    )
+    return context.sites.put(customer_id, site)
+
+
+def _operator(wanted: SeededOperator, customer_id: str, *, context: Context, now: datetime) -> Operator:
+    known = context.operators.by_email(wanted.email)
+    if known is None:
+        return context.operators.add_once(customer_id, _new(wanted, customer_id, context=context, now=now))
+    if known.customer_id != customer_id:
+        raise EmailTaken
+    _correct(wanted, known, context=context, now=now)
+    return context.operators.get(customer_id, known.operator_id)
+
+
+def _new(wanted: SeededOperator, customer_id: str, *, context: Context, now: datetime) -> Operator:
+    return Operator(
+        operator_id=new_id(),
+        customer_id=customer_id,
+        email=wanted.email,
+        name=wanted.name,
+        role=wanted.role,
+        password_hash=context.passwords.hash(wanted.password),
+        created_at=now,
+    )
+
+
+def _correct(wanted: SeededOperator, known: Operator, *, context: Context, now: datetime) -> None:
+    context.operators.set_details(known.customer_id, known.operator_id, name=wanted.name, role=wanted.role)
+    if context.passwords.matches(wanted.password, known.password_hash):
+        return
+    # First the sessions that stood on the old password: stopped in between, the next run comes by here again.
+    sign_out_everywhere(known.customer_id, known.operator_id, now=now, sessions=context.sessions)
+    context.operators.set_password(known.customer_id, known.operator_id, context.passwords.hash(wanted.password))
+
+
+if __name__ == "__main__":
+    main()

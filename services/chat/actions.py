@@ -1,0 +1,176 @@
+"""What chat can do outside the partitions, whoever asks: visits, lists, history, and letting go of a sealed log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from chassis.bus import Bus, PublishFailed, Reject, Retry
+from chassis.ids import new_id
+from contracts.chat import DropLog
+from contracts.partitions import partition_of, partition_queue
+from contracts.transcripts import TranscriptSealed
+from services.chat.model import (
+    VISIT_PAUSE,
+    Arrival,
+    Conversation,
+    ConversationNotFound,
+    ConversationView,
+    History,
+    Place,
+    Status,
+    Visit,
+    Visitor,
+    VisitorNotFound,
+    began,
+    new_token,
+    token_hash,
+    visitor_name,
+)
+from services.chat.store import ConversationStore, VisitorStore
+
+log = structlog.get_logger(__name__)
+
+
+def record_visit(
+    customer_id: str, arrival: Arrival, *, visitors: VisitorStore, now: datetime
+) -> tuple[Visit, str | None]:
+    """The visit, and for a new visitor the token: shown this once, kept only as a hash."""
+    visitor = _recognised(customer_id, arrival, visitors=visitors)
+    token = None
+    if visitor is None:
+        token = new_token()
+        visitor = _new_visitor(customer_id, arrival, token, now=now)
+        visitors.add_visitor(customer_id, visitor)
+    visit = began(arrival, visitor, visit_id=new_id(), now=now)
+    if token is None:
+        current = visitors.continue_visit(customer_id, visit, seen_since=now - VISIT_PAUSE)
+        if current is not None:
+            return msgspec.structs.replace(visit, visit_id=current), None
+    visitors.add_visit(customer_id, visit)
+    return visit, token
+
+
+def _recognised(customer_id: str, arrival: Arrival, *, visitors: VisitorStore) -> Visitor | None:
+    if arrival.visitor_token is None:
+        return None
+    visitor = visitors.visitor_by_token(token_hash(arrival.visitor_token))
+    if visitor is None or (visitor.customer_id, visitor.site_id) != (customer_id, arrival.site_id):
+        return None
+    return visitor
+
+
+def _new_visitor(customer_id: str, arrival: Arrival, token: str, *, now: datetime) -> Visitor:
+    visitor_id = new_id()
+    return Visitor(
+        customer_id=customer_id,
+        visitor_id=visitor_id,
+        site_id=arrival.site_id,
+        name=visitor_name(visitor_id),
+        token_hash=token_hash(token),
+        created_at=now,
+    )
+
+
+def introspect(token: str, *, visitors: VisitorStore) -> tuple[Visitor, str]:
+    """Whose token this is, and the visit they are on."""
+    visitor = visitors.visitor_by_token(token_hash(token))
+    visit_id = visitors.latest_visit_id(visitor.customer_id, visitor.visitor_id) if visitor else None
+    if visitor is None or visit_id is None:
+        raise VisitorNotFound
+    return visitor, visit_id
+
+
+def list_conversations(
+    customer_id: str,
+    *,
+    visitor_id: str | None,
+    status: Status | None,
+    after: Place | None,
+    limit: int,
+    conversations: ConversationStore,
+) -> tuple[list[ConversationView], Place | None]:
+    """A page of conversations, and where the next one begins. A ``visitor_id`` sees only their own."""
+    found = conversations.conversations(customer_id, visitor_id=visitor_id, status=status, after=after, limit=limit + 1)
+    page = found[:limit]
+    following = Place(page[-1].opened_at, page[-1].conversation_id) if len(found) > limit else None
+    return _views(customer_id, page, conversations=conversations), following
+
+
+def _views(
+    customer_id: str, page: Sequence[Conversation], *, conversations: ConversationStore
+) -> list[ConversationView]:
+    unsealed = [conversation.conversation_id for conversation in page if not conversation.is_sealed]
+    last = conversations.last_messages(customer_id, unsealed)
+    has_queued = any(conversation.status == "queued" for conversation in page)
+    queue = conversations.queue(customer_id) if has_queued else {}
+    return [
+        ConversationView(
+            conversation=conversation,
+            last_message=last.get(conversation.conversation_id),
+            position=queue.get(conversation.conversation_id),
+        )
+        for conversation in page
+    ]
+
+
+def show_conversation(
+    customer_id: str, conversation_id: str, *, visitor_id: str | None, conversations: ConversationStore
+) -> ConversationView:
+    """One conversation as it stands."""
+    conversation = conversations.conversation(customer_id, conversation_id)
+    if conversation is None or not _may_see(conversation, visitor_id):
+        raise ConversationNotFound
+    last = {} if conversation.is_sealed else conversations.last_messages(customer_id, [conversation_id])
+    position = conversations.position(customer_id, conversation) if conversation.status == "queued" else None
+    return ConversationView(conversation=conversation, last_message=last.get(conversation_id), position=position)
+
+
+def read_messages(
+    customer_id: str,
+    conversation_id: str,
+    *,
+    visitor_id: str | None,
+    after: int,
+    limit: int,
+    conversations: ConversationStore,
+) -> History:
+    """What was said after ``after``; nothing once the log is dropped, as transcripts has it then."""
+    # The messages first: a log that is dropped meanwhile shows as sealed, never as one with holes.
+    messages = conversations.messages(customer_id, conversation_id, after=after, limit=limit)
+    heads = conversations.heads(customer_id, [conversation_id])
+    head = heads.get((customer_id, conversation_id))
+    if head is None or not _may_see(head.conversation, visitor_id):
+        raise ConversationNotFound
+    return History(
+        messages=() if head.conversation.is_sealed else tuple(messages),
+        last_seq=head.last_seq,
+        status=head.conversation.status,
+        is_sealed=head.conversation.is_sealed,
+    )
+
+
+def _may_see(conversation: Conversation, visitor_id: str | None) -> bool:
+    return visitor_id in (None, conversation.visitor_id)
+
+
+def drop_log(event: TranscriptSealed, *, conversations: ConversationStore, bus: Bus, partitions: int) -> None:
+    """Have the conversation's own writer drop its log, if what was sealed is what was said."""
+    conversation = conversations.conversation(event.customer_id, event.conversation_id)
+    if conversation is None:
+        raise Reject("a transcript of no conversation")
+    if (conversation.last_seq, conversation.digest) != (event.last_seq, event.digest):
+        raise Reject("the transcript is not what was said")
+    if conversation.is_sealed:
+        return
+    command = DropLog(
+        customer_id=event.customer_id,
+        command_id=f"drop-{event.conversation_id}",
+        conversation_id=event.conversation_id,
+    )
+    queue = partition_queue(partition_of(event.conversation_id, partitions))
+    try:
+        bus.send(command, queue=queue).result()
+    except PublishFailed as error:
+        raise Retry from error

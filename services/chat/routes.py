@@ -1,0 +1,106 @@
+"""Chat over HTTP: visits and visitors for the gateway, conversations for whoever takes part in them."""
+
+from apiflask import APIBlueprint
+
+from chassis import auth
+from chassis.auth import Role
+from chassis.clock import now
+from services.chat import actions
+from services.chat.bootstrap import context
+from services.chat.schemas import (
+    ConversationReply,
+    ConversationsQuery,
+    ConversationsReply,
+    IntrospectionBody,
+    MessagesQuery,
+    MessagesReply,
+    VisitBody,
+    VisitorReply,
+    VisitReply,
+    cursor,
+    place_of,
+)
+
+blueprint = APIBlueprint("chat", __name__, url_prefix="/internal/v1")
+
+READERS: tuple[Role, ...] = ("visitor", "owner", "admin", "operator", "analyst", "service")
+
+
+@blueprint.post("/visits")
+@blueprint.input(VisitBody, arg_name="body")
+@blueprint.output(VisitReply, status_code=201)
+@auth.require_role("public", "visitor")
+def record_visit(body: VisitBody) -> VisitReply:
+    """A visitor loads a page of a site: who they are to us from now on."""
+    visit, token = actions.record_visit(auth.customer(), body.arrival(), visitors=context().visitors, now=now())
+    return VisitReply(visitor_id=visit.visitor_id, visit_id=visit.visit_id, visitor_token=token)
+
+
+@blueprint.post("/visitor-introspections")
+@blueprint.input(IntrospectionBody, arg_name="body")
+@blueprint.output(VisitorReply)
+@auth.require_role("public", "service")
+def introspect_visitor(body: IntrospectionBody) -> VisitorReply:
+    """Whose visitor token this is. The token is the only thing asked for, so the customer comes from it."""
+    visitor, visit_id = actions.introspect(body.token, visitors=context().visitors)
+    return VisitorReply(
+        visitor_id=visitor.visitor_id,
+        visit_id=visit_id,
+        customer_id=visitor.customer_id,
+        site_id=visitor.site_id,
+        name=visitor.name,
+    )
+
+
+@blueprint.get("/conversations")
+@blueprint.input(ConversationsQuery, location="query", arg_name="query")
+@blueprint.output(ConversationsReply)
+@auth.require_role(*READERS)
+def list_conversations(query: ConversationsQuery) -> ConversationsReply:
+    """The customer's conversations, or a visitor's own: in the queue the oldest first, elsewhere the newest."""
+    views, following = actions.list_conversations(
+        auth.customer(),
+        visitor_id=_visitor(),
+        status=query.status,
+        after=place_of(query.after) if query.after else None,
+        limit=query.limit,
+        conversations=context().conversations,
+    )
+    return ConversationsReply(conversations=[ConversationReply.of(view) for view in views], next=cursor(following))
+
+
+@blueprint.get("/conversations/<conversation_id>")
+@blueprint.output(ConversationReply)
+@auth.require_role(*READERS)
+def show_conversation(conversation_id: str) -> ConversationReply:
+    """One conversation as it stands."""
+    view = actions.show_conversation(
+        auth.customer(), conversation_id, visitor_id=_visitor(), conversations=context().conversations
+    )
+    return ConversationReply.of(view)
+
+
+@blueprint.get("/conversations/<conversation_id>/messages")
+@blueprint.input(MessagesQuery, location="query", arg_name="query")
+@blueprint.output(MessagesReply)
+@auth.require_role(*READERS)
+def read_messages(conversation_id: str, query: MessagesQuery) -> MessagesReply:
+    """What was said after ``after``, in order. Empty once sealed: then transcripts has it."""
+    history = actions.read_messages(
+        auth.customer(),
+        conversation_id,
+        visitor_id=_visitor(),
+        after=query.after,
+        limit=query.limit,
+        conversations=context().conversations,
+    )
+    return MessagesReply.of(history)
+
+
+def _visitor() -> str | None:
+    """The visitor to whose own conversations the request is confined; None for those who work for the customer."""
+    caller = auth.caller()
+    if caller.role != "visitor":
+        return None
+    # A visitor's token without a visitor is nobody's: it must find nothing, not everything.
+    return caller.subject or ""

@@ -1,0 +1,177 @@
+"""What chat's bodies and replies look like over HTTP."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+import msgspec
+from pydantic import AfterValidator, Field
+
+from chassis.web import Body, Query, Reply
+from contracts.chat import Page, SenderKind
+from services.chat.model import Arrival, ConversationView, History, Message, Place, Status
+
+PAGE_LIMIT = 200
+
+Id = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class PageBody(Body):
+    url: Annotated[str, Field(max_length=8192)]
+    title: Annotated[str, Field(max_length=8192)] = ""
+    referrer: Annotated[str, Field(max_length=8192)] = ""
+
+
+class VisitBody(Body):
+    site_id: Id
+    page: PageBody
+    ip: Annotated[str, Field(max_length=64)] = ""
+    user_agent: Annotated[str, Field(max_length=8192)] = ""
+    language: Annotated[str, Field(max_length=1024)] = ""
+    visitor_token: Annotated[str, Field(max_length=256)] | None = None
+
+    def arrival(self) -> Arrival:
+        return Arrival(
+            site_id=self.site_id,
+            page=Page(url=self.page.url, title=self.page.title, referrer=self.page.referrer),
+            ip=self.ip,
+            user_agent=self.user_agent,
+            language=self.language,
+            visitor_token=self.visitor_token,
+        )
+
+
+class VisitReply(Reply):
+    visitor_id: str
+    visit_id: str
+    visitor_token: str | None
+
+
+class IntrospectionBody(Body):
+    token: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class VisitorReply(Reply):
+    visitor_id: str
+    visit_id: str
+    customer_id: str
+    site_id: str
+    name: str
+
+
+def cursor(place: Place | None) -> str | None:
+    """A place in a list as the opaque text that callers hand back."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode() if place else None
+
+
+def _readable(text: str) -> str:
+    place_of(text)
+    return text
+
+
+def place_of(text: str) -> Place:
+    """The place that a cursor stands for."""
+    try:
+        place = msgspec.json.decode(base64.b64decode(text, altchars=b"-_", validate=True), type=Place)
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise ValueError("is not a cursor of this list") from error
+    if place.opened_at.tzinfo is None:
+        raise ValueError("is not a cursor of this list")
+    return place
+
+
+class ConversationsQuery(Query):
+    status: Literal["queued", "active", "closed"] | None = None
+    after: Annotated[str, Field(max_length=512), AfterValidator(_readable)] | None = None
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+
+
+class MessagesQuery(Query):
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = PAGE_LIMIT
+
+
+class SenderReply(Reply):
+    kind: SenderKind
+    id: str
+    name: str
+
+
+class OperatorReply(Reply):
+    id: str
+    name: str
+
+
+class LastMessageReply(Reply):
+    seq: int
+    text: str
+    sender: SenderReply
+    sent_at: datetime
+
+
+class MessageReply(LastMessageReply):
+    message_id: str
+    client_id: str
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        return cls.model_validate(message)
+
+
+class ConversationReply(Reply):
+    conversation_id: str
+    site_id: str
+    visitor_id: str
+    visitor_name: str
+    status: Status
+    operator: OperatorReply | None
+    department: str | None
+    opened_at: datetime
+    accepted_at: datetime | None
+    closed_at: datetime | None
+    last_seq: int
+    last_message: LastMessageReply | None
+    position: int | None
+    is_sealed: bool
+
+    @classmethod
+    def of(cls, view: ConversationView) -> Self:
+        conversation = view.conversation
+        return cls(
+            conversation_id=conversation.conversation_id,
+            site_id=conversation.site_id,
+            visitor_id=conversation.visitor_id,
+            visitor_name=conversation.visitor_name,
+            status=conversation.status,
+            operator=OperatorReply.model_validate(conversation.operator) if conversation.operator else None,
+            department=conversation.department,
+            opened_at=conversation.opened_at,
+            accepted_at=conversation.accepted_at,
+            closed_at=conversation.closed_at,
+            last_seq=view.last_seq,
+            last_message=LastMessageReply.model_validate(view.last_message) if view.last_message else None,
+            position=view.position,
+            is_sealed=conversation.is_sealed,
+        )
+
+
+class ConversationsReply(Reply):
+    conversations: list[ConversationReply]
+    next: str | None
+
+
+class MessagesReply(Reply):
+    messages: list[MessageReply]
+    last_seq: int
+    status: Status
+    is_sealed: bool
+
+    @classmethod
+    def of(cls, history: History) -> Self:
+        return cls(
+            messages=[MessageReply.of(message) for message in history.messages],
+            last_seq=history.last_seq,
+            status=history.status,
+            is_sealed=history.is_sealed,
+        )

@@ -1,0 +1,130 @@
+"""Puts the gateway together: settings, clients, bus, fan-out, sockets. Called by every way in."""
+
+import time
+from dataclasses import dataclass
+
+import gevent
+from flask import current_app
+
+from chassis import logs, settings
+from chassis.auth import TokenIssuer
+from chassis.bus import Bus, Listener
+from chassis.http import ServiceClient
+from services.gateway.assets import Assets
+from services.gateway.clients import (
+    AccountsClient,
+    ChatClient,
+    HistoryReader,
+    SurveysClient,
+    TranscriptsClient,
+)
+from services.gateway.commands import Commands
+from services.gateway.fanout import Fanout
+from services.gateway.rates import Limit
+from services.gateway.settings import Settings
+
+SERVICE = "gateway"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How often one address, account or person may ask."""
+
+    sign_ins: Limit
+    visits: Limit
+    tickets: Limit
+    conversations: Limit
+    messages: Limit
+
+    @classmethod
+    def of(cls, chosen: Settings) -> "Limits":
+        return cls(
+            sign_ins=Limit.per_minute(chosen.sign_ins_per_minute),
+            visits=Limit.per_minute(chosen.visits_per_minute),
+            tickets=Limit.per_minute(chosen.tickets_per_minute),
+            conversations=Limit.per_minute(chosen.conversations_per_minute),
+            messages=Limit(chosen.messages_per_second, chosen.message_burst),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """All that the ways in need."""
+
+    settings: Settings
+    accounts: AccountsClient
+    chat: ChatClient
+    transcripts: TranscriptsClient
+    surveys: SurveysClient
+    history: HistoryReader
+    bus: Bus
+    listener: Listener
+    fanout: Fanout
+    commands: Commands
+    assets: Assets
+    limits: Limits
+
+
+def bootstrap(chosen: Settings | None = None) -> Context:
+    """Everything, put together and not yet connected: ``Lifecycle`` does that, in the process that serves."""
+    chosen = chosen or settings.read(Settings)
+    logs.configure(SERVICE, chosen.log_level)
+    issuer = TokenIssuer(SERVICE, chosen.service_key.get_secret_value())
+
+    def service(name: str, url: str) -> ServiceClient:
+        return ServiceClient(url, audience=name, issuer=issuer)
+
+    accounts = AccountsClient(
+        service("accounts", chosen.accounts_url),
+        introspection_cache=chosen.introspection_cache,
+        site_cache=chosen.site_cache,
+    )
+    chat = ChatClient(service("chat", chosen.chat_url), introspection_cache=chosen.introspection_cache)
+    transcripts = TranscriptsClient(service("transcripts", chosen.transcripts_url))
+    surveys = SurveysClient(service("surveys", chosen.surveys_url), site_cache=chosen.site_cache)
+    return _on_the_bus(chosen, accounts=accounts, chat=chat, transcripts=transcripts, surveys=surveys)
+
+
+def _on_the_bus(
+    chosen: Settings,
+    *,
+    accounts: AccountsClient,
+    chat: ChatClient,
+    transcripts: TranscriptsClient,
+    surveys: SurveysClient,
+) -> Context:
+    url = chosen.amqp_url.get_secret_value()
+    bus = Bus(url, service=SERVICE, timeout=chosen.answer_timeout)
+    fanout = Fanout(
+        forget_session=accounts.forget_session,
+        queued=chat.queued,
+        spawn=gevent.spawn,
+        now=time.monotonic(),
+        summary_interval=chosen.summary_interval,
+        summary_frames_per_second=chosen.summary_frames_per_second,
+    )
+    listener = Listener(
+        url, service=SERVICE, on_event=fanout.hear, on_signal=fanout.hear_signal, on_recovered=fanout.recover
+    )
+    fanout.attach(listener)
+    commands = Commands(bus=bus, fanout=fanout, partitions=chosen.partitions, timeout=chosen.answer_timeout)
+    return Context(
+        settings=chosen,
+        accounts=accounts,
+        chat=chat,
+        transcripts=transcripts,
+        surveys=surveys,
+        history=HistoryReader(chat=chat, transcripts=transcripts),
+        bus=bus,
+        listener=listener,
+        fanout=fanout,
+        commands=commands,
+        assets=Assets(chosen.web_dist),
+        limits=Limits.of(chosen),
+    )
+
+
+def context() -> Context:
+    """What bootstrap made, for the request being answered; for routes alone."""
+    found: Context = current_app.extensions[SERVICE]
+    return found

@@ -1,0 +1,1 @@
+"""The ways in over HTTP, by audience: visitors, operators, and whoever opens a page."""

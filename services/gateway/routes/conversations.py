@@ -1,0 +1,90 @@
+"""Live conversations, for operators."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from chassis.ids import new_id
+from contracts.chat import AcceptConversation, ConversationAccepted
+from services.gateway import schemas
+from services.gateway.bootstrap import context
+from services.gateway.routes import access, talking
+
+blueprint = APIBlueprint("conversations", __name__, url_prefix="/api/v1/conversations")
+
+MESSAGES = "conversations.messages"
+CONVERSATION = "conversations.conversation"
+FOREIGN = "No such conversation, or not one of yours."
+CLOSED = "The conversation is closed."
+
+
+@blueprint.get("")
+@blueprint.input(schemas.ConversationsQuery, location="query")
+@blueprint.output(schemas.ConversationsOut)
+@blueprint.doc(security=access.OPERATOR)
+def list_conversations(query_data: schemas.ConversationsQuery) -> Any:
+    """The customer's conversations."""
+    caller = access.operator("conversations")
+    return context().chat.conversations(
+        caller, status=query_data.status, after=query_data.after, limit=query_data.limit
+    )
+
+
+@blueprint.get("/<opaque:conversation_id>", endpoint="conversation")
+@blueprint.output(schemas.ConversationOut)
+@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
+def show_conversation(conversation_id: str) -> Any:
+    """How a conversation stands."""
+    return context().chat.conversation(access.operator("conversations"), conversation_id)
+
+
+@blueprint.post("/<opaque:conversation_id>/accept")
+@blueprint.output(schemas.ChangedOut)
+@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: "It is closed, or another operator has it."})
+def accept(conversation_id: str) -> Any:
+    """Take a conversation from the queue."""
+    caller = access.operator("conversations", *access.SPEAKERS)
+    command = AcceptConversation(
+        command_id=new_id(),
+        customer_id=caller.customer_id or "",
+        conversation_id=conversation_id,
+        operator_id=caller.subject or "",
+        operator_name=caller.name,
+    )
+    return talking.answered(command, _accepted, status_route=CONVERSATION, here=context())
+
+
+def _accepted(event: ConversationAccepted) -> dict[str, Any]:
+    return {
+        "conversation_id": event.conversation_id,
+        "status": "active",
+        "operator": {"id": event.operator_id, "name": event.operator_name},
+    }
+
+
+@blueprint.post("/<opaque:conversation_id>/messages")
+@blueprint.input(schemas.MessageIn)
+@blueprint.output(schemas.PostedOut, 201)
+@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: CLOSED})
+def post_message(conversation_id: str, json_data: schemas.MessageIn) -> Any:
+    """Say something. Saying it again under the same ``client_id`` says it once and gives the same answer."""
+    caller = access.operator("conversations", *access.SPEAKERS)
+    return talking.post_message(caller, conversation_id, json_data, status_route=MESSAGES, here=context())
+
+
+@blueprint.get("/<opaque:conversation_id>/messages", endpoint="messages")
+@blueprint.input(schemas.HistoryQuery, location="query")
+@blueprint.output(schemas.HistoryOut)
+@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
+def list_messages(conversation_id: str, query_data: schemas.HistoryQuery) -> Any:
+    """What was said after ``after``; if nothing yet, waits up to ``wait`` seconds for news."""
+    return talking.history(access.operator("conversations"), conversation_id, query_data, here=context())
+
+
+@blueprint.post("/<opaque:conversation_id>/close")
+@blueprint.output(schemas.ChangedOut)
+@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: CLOSED})
+def close_conversation(conversation_id: str) -> Any:
+    """End the conversation."""
+    caller = access.operator("conversations", *access.SPEAKERS)
+    return talking.close(caller, conversation_id, status_route=CONVERSATION, here=context())

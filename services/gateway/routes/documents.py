@@ -1,0 +1,60 @@
+"""What the edge says about itself: OpenAPI, AsyncAPI, a page that shows both, and the policy."""
+
+import secrets
+from typing import Any
+
+import msgspec
+from apiflask import APIBlueprint
+from flask import Response, current_app, make_response, render_template, request
+
+from chassis.problems import Problem
+from services.gateway import asyncapi, schemas
+from services.gateway.bootstrap import context
+from services.gateway.routes.pages import set_policy
+from services.gateway.sockets import PATH, REFUSED
+
+blueprint = APIBlueprint("documents", __name__, template_folder="../templates")
+
+REFUSALS = {
+    400: ("malformed", "This is not a WebSocket handshake."),
+    403: ("cross-site", "The page that asks is not one of ours."),
+    405: ("method-not-allowed", "A socket is opened with GET."),
+    426: ("upgrade-required", "This address is for WebSockets."),
+    501: ("not-implemented", "This server has no sockets."),
+    505: ("http-version-not-supported", "A socket is opened over HTTP/1.1."),
+}
+
+
+@blueprint.get("/api/v1/policy")
+@blueprint.output(schemas.PolicyOut)
+def policy() -> Any:
+    """The privacy policy in force, and the one to come; public."""
+    return context().accounts.policy()
+
+
+@blueprint.get("/api/v1/asyncapi.json")
+@blueprint.doc(hide=True)
+def asyncapi_document() -> Response:
+    """What is said on the socket."""
+    return Response(msgspec.json.encode(asyncapi.document(context().settings.public_url)), mimetype="application/json")
+
+
+@blueprint.get("/api/docs")
+@blueprint.doc(hide=True)
+def docs() -> Response:
+    """Both documents, for people."""
+    nonce = secrets.token_urlsafe(16)
+    document = asyncapi.document(context().settings.public_url)
+    page = render_template("docs.html", openapi=current_app.spec, asyncapi=document, nonce=nonce)  # type: ignore[attr-defined]
+    return set_policy(make_response(page), "default-src 'none'", f"style-src 'nonce-{nonce}'")
+
+
+@blueprint.get(PATH)
+@blueprint.output({}, 101, description="The socket is open; what is said on it is in the AsyncAPI document.")
+@blueprint.doc(responses={403: REFUSALS[403][1], 426: REFUSALS[426][1]})
+def refuse_socket() -> Any:
+    """Open the socket. The credential is a ticket in the first frame."""
+    status = request.environ.get(REFUSED, 426)
+    code, detail = REFUSALS.get(status, REFUSALS[400])
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"} if status == 426 else {}
+    raise Problem(status, code, detail, headers=headers)

@@ -1,0 +1,124 @@
+"""How operators come in: sessions for the console, API tokens for programs, tickets for sockets."""
+
+from typing import Any
+
+import msgspec
+from apiflask import APIBlueprint
+from flask import Response
+
+from chassis.http import RemoteProblem
+from chassis.problems import Problem
+from services.gateway import schemas
+from services.gateway.bootstrap import context
+from services.gateway.clients import Claims, SignIn
+from services.gateway.routes import access
+
+blueprint = APIBlueprint("sessions", __name__, url_prefix="/api/v1")
+
+
+@blueprint.post("/sessions")
+@blueprint.input(schemas.SignInIn)
+@blueprint.output(schemas.SessionOut, 201)
+@blueprint.doc(responses={401: "Wrong e-mail address or password.", 429: "Too many attempts."})
+def sign_in(json_data: schemas.SignInIn) -> Any:
+    """Sign in; the session is in the cookie."""
+    here = context()
+    access.refuse_other_origins(is_silence_fine=True)
+    access.limit_address(here.limits.sign_ins)
+    access.limit(here.limits.sign_ins, "account", json_data.email.strip().casefold())
+    made = _signed_in(json_data)
+    body = {"operator": made.operator, "expires_at": made.expires_at}
+    response = Response(msgspec.json.encode(body), status=201, mimetype="application/json")
+    return _with_cookie(response, made)
+
+
+def _signed_in(asked: schemas.SignInIn) -> SignIn:
+    try:
+        return context().accounts.sign_in(
+            email=asked.email, password=asked.password, ip=access.address(), user_agent=access.user_agent()
+        )
+    except RemoteProblem as error:
+        if error.status not in {401, 422}:
+            raise
+        # What accounts finds malformed is no account of ours either.
+        raise Problem(401, "wrong-credentials", "Wrong e-mail address or password.") from error
+
+
+def _with_cookie(response: Response, made: SignIn) -> Response:
+    settings = context().settings
+    response.set_cookie(
+        settings.session_cookie,
+        made.token,
+        expires=made.expires_at,
+        path="/",
+        secure=settings.is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@blueprint.get("/sessions/current")
+@blueprint.output(schemas.SessionOut)
+@blueprint.doc(security=access.SESSION)
+def current_session() -> Any:
+    """Who is signed in."""
+    asking = access.asking("conversations")
+    return {"operator": context().accounts.operator(asking.caller), "expires_at": asking.credential.expires_at}
+
+
+@blueprint.delete("/sessions/current")
+@blueprint.output({}, 204)
+@blueprint.doc(security=access.SESSION)
+def sign_out() -> Any:
+    """Sign out: the session and its sockets end."""
+    settings = context().settings
+    context().accounts.sign_out(access.operator(None))
+    response = Response(status=204)
+    response.delete_cookie(settings.session_cookie, path="/", secure=settings.is_secure, httponly=True, samesite="Lax")
+    return response
+
+
+@blueprint.post("/tokens")
+@blueprint.input(schemas.TokenIn)
+@blueprint.output(schemas.IssuedTokenOut, 201)
+@blueprint.doc(security=access.SESSION)
+def issue_token(json_data: schemas.TokenIn) -> Any:
+    """An API token; it is shown this once. Only somebody signed in can have one made."""
+    return context().accounts.create_token(access.operator(None), json_data.model_dump(mode="json", exclude_none=True))
+
+
+@blueprint.get("/tokens")
+@blueprint.output(schemas.TokensOut)
+@blueprint.doc(security=access.SESSION)
+def list_tokens() -> Any:
+    """The API tokens there are, without their secrets."""
+    return context().accounts.tokens(access.operator(None))
+
+
+@blueprint.delete("/tokens/<opaque:token_id>")
+@blueprint.output({}, 204)
+@blueprint.doc(security=access.SESSION, responses={404: "No such token, or not one of yours."})
+def revoke_token(token_id: str) -> Any:
+    """Revoke an API token: it and its sockets end."""
+    context().accounts.revoke_token(access.operator(None), token_id)
+    return ""
+
+
+@blueprint.post("/tickets")
+@blueprint.output(schemas.TicketOut, 201)
+@blueprint.doc(security=access.OPERATOR)
+def issue_ticket() -> Any:
+    """A ticket for one socket, good for a minute."""
+    here = context()
+    caller = access.operator("conversations")
+    access.limit(here.limits.tickets, caller.customer_id or "", caller.subject or "")
+    claims = Claims(
+        kind="operator",
+        customer_id=caller.customer_id or "",
+        subject=caller.subject or "",
+        name=caller.name,
+        role=caller.role,
+        session_id=caller.session_id,
+    )
+    return here.accounts.ticket(claims)

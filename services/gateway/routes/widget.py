@@ -1,0 +1,248 @@
+"""What a visitor can do. The site key is public; the visitor's token is the visitor's secret."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import request
+
+from chassis.auth import Caller
+from chassis.clock import now
+from chassis.ids import new_id
+from chassis.problems import Problem
+from contracts.chat import ConversationOpened, OpenConversation
+from services.gateway import schemas
+from services.gateway.addresses import reduced
+from services.gateway.bootstrap import Context, context
+from services.gateway.clients import Claims, Policy, Site, Visitor
+from services.gateway.routes import access, talking
+
+NAME_LENGTH = 80
+blueprint = APIBlueprint("widget", __name__, url_prefix="/api/v1/widget")
+
+MESSAGES = "widget.messages"
+CONVERSATION = "widget.conversation"
+
+NOTICE = (
+    "Whoever answers you here can read what you write, and a transcript is kept. Please share nothing that you would "
+    "not want others to know. If you are under 18, please do not use this chat."
+)
+
+
+@blueprint.get("/config")
+@blueprint.input(schemas.SiteQuery, location="query")
+@blueprint.output(schemas.ConfigOut)
+@blueprint.doc(responses={404: "No such site."})
+def config(query_data: schemas.SiteQuery) -> dict[str, Any]:
+    """What the widget of a site shows, and the policy in force."""
+    here = context()
+    site = _site(query_data.site, here)
+    caller = _public(site)
+    return {
+        "site": {"site_key": site.site_key, "name": site.name},
+        "online": True,
+        "departments": site.departments,
+        "texts": site.texts,
+        "theme": site.theme,
+        "surveys": {"pre_chat": here.surveys.recent_survey(caller, site.site_id)},
+        "notice": NOTICE,
+        "policy": _policy(here.accounts.policy()),
+        "cookies": site.cookies,
+    }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    upcoming = policy.upcoming
+    return {
+        "version": policy.in_force.version,
+        "effective_at": policy.in_force.effective_at,
+        "text": policy.in_force.text,
+        "upcoming": upcoming and {"version": upcoming.version, "effective_at": upcoming.effective_at},
+    }
+
+
+@blueprint.post("/visits")
+@blueprint.input(schemas.VisitIn)
+@blueprint.output(schemas.VisitOut, 201)
+@blueprint.doc(responses={404: "No such site.", 429: "Too many visits from one address."})
+def begin_visit(json_data: schemas.VisitIn) -> dict[str, Any]:
+    """Begin a visit. With a visitor's token, that visitor is recognised and keeps it; nobody gets a cookie."""
+    here = context()
+    access.limit_address(here.limits.visits)
+    site = _site(json_data.site_key, here)
+    token = access.presented_token()
+    visit = here.chat.begin_visit(_public(site), _visit(site, json_data, token))
+    return {"visitor_token": visit.visitor_token or token, "visit_id": visit.visit_id}
+
+
+def _visit(site: Site, asked: schemas.VisitIn, token: str) -> dict[str, Any]:
+    return {
+        "site_id": site.site_id,
+        "page": {
+            "url": asked.page.url,
+            "title": asked.page.title[:300],
+            "referrer": asked.page.referrer if asked.page.referrer.startswith(("http://", "https://")) else "",
+        },
+        # What the site does not want to know of the address does not leave this function.
+        "ip": reduced(access.address(), site.ip_capture),
+        "user_agent": access.user_agent(),
+        "language": request.headers.get("Accept-Language", "").partition(",")[0].partition(";")[0].strip()[:35],
+        **({"visitor_token": token} if token else {}),
+    }
+
+
+@blueprint.post("/conversations")
+@blueprint.input(schemas.ConversationIn)
+@blueprint.output(schemas.OpenedOut, 201)
+@blueprint.doc(
+    security=access.VISITOR,
+    responses={
+        202: "Opening; `status_url` says where to look.",
+        409: "The policy in force is not acknowledged.",
+    },
+)
+def open_conversation(json_data: schemas.ConversationIn) -> Any:
+    """Open a conversation: 409 unless the policy in force is acknowledged, 422 for answers that do not fit."""
+    here = context()
+    caller, visitor = access.visitor()
+    access.limit(here.limits.conversations, caller.customer_id or "", visitor.visitor_id)
+    _check_acknowledged(json_data.acknowledged_policy_version, here)
+    command = _opening(json_data, visitor)
+    _record_answers(caller, command, json_data.answers, here)
+    return talking.answered(command, lambda event: _opened(caller, event, here), status_route=CONVERSATION, here=here)
+
+
+def _check_acknowledged(version: str | None, here: Context) -> None:
+    in_force = here.accounts.policy().in_force.version
+    if version != in_force:
+        detail = "The privacy policy in force has to be acknowledged first."
+        raise Problem(409, "policy-not-acknowledged", detail, policy_version=in_force)
+
+
+def _opening(asked: schemas.ConversationIn, visitor: Visitor) -> OpenConversation:
+    return OpenConversation(
+        command_id=new_id(),
+        customer_id=visitor.customer_id,
+        conversation_id=new_id(),
+        site_id=visitor.site_id,
+        visitor_id=visitor.visitor_id,
+        visit_id=visitor.visit_id,
+        visitor_name=_name_given(asked.answers) or visitor.name,
+        department=asked.department,
+        acknowledged_policy_version=asked.acknowledged_policy_version or "",
+        text=asked.text,
+        sent_at=now(),
+    )
+
+
+def _name_given(answers: dict[str, Any] | None) -> str:
+    """What the visitor wants to be called: its answer to the question ``name``, where the survey asks it."""
+    name = (answers or {}).get("name")
+    return " ".join(name.split())[:NAME_LENGTH] if isinstance(name, str) else ""
+
+
+def _record_answers(caller: Caller, command: OpenConversation, answers: dict[str, Any] | None, here: Context) -> None:
+    """Hand the answers to surveys, who knows whether they fit; no answers may not fit either."""
+    survey = None if answers else here.surveys.recent_survey(caller, command.site_id)
+    if answers or (survey and survey.get("questions")):
+        body = {
+            "site_id": command.site_id,
+            "conversation_id": command.conversation_id,
+            "placement": "pre-chat",
+            "answers": answers or {},
+        }
+        here.surveys.record(caller, body)
+
+
+def _opened(caller: Caller, event: ConversationOpened, here: Context) -> Any:
+    state = here.chat.state(caller, event.conversation_id)
+    return {
+        "conversation_id": event.conversation_id,
+        "status": state.status if state else "queued",
+        "position": state.position if state else None,
+    }, 201
+
+
+@blueprint.get("/conversations")
+@blueprint.input(schemas.ConversationsQuery, location="query")
+@blueprint.output(schemas.ConversationsOut)
+@blueprint.doc(security=access.VISITOR)
+def list_conversations(query_data: schemas.ConversationsQuery) -> Any:
+    """The visitor's own conversations."""
+    caller, _ = access.visitor()
+    return context().chat.conversations(
+        caller, status=query_data.status, after=query_data.after, limit=query_data.limit
+    )
+
+
+@blueprint.get("/conversations/<opaque:conversation_id>", endpoint="conversation")
+@blueprint.output(schemas.ConversationOut)
+@blueprint.doc(security=access.VISITOR, responses={404: "No such conversation, or not this visitor's."})
+def show_conversation(conversation_id: str) -> Any:
+    """How one of the visitor's conversations stands."""
+    caller, _ = access.visitor()
+    return context().chat.conversation(caller, conversation_id)
+
+
+@blueprint.post("/conversations/<opaque:conversation_id>/messages")
+@blueprint.input(schemas.MessageIn)
+@blueprint.output(schemas.PostedOut, 201)
+@blueprint.doc(
+    security=access.VISITOR,
+    responses={404: "No such conversation, or not this visitor's.", 409: "The conversation is closed."},
+)
+def post_message(conversation_id: str, json_data: schemas.MessageIn) -> Any:
+    """Say something. Saying it again under the same ``client_id`` says it once and gives the same answer."""
+    caller, _ = access.visitor()
+    return talking.post_message(caller, conversation_id, json_data, status_route=MESSAGES, here=context())
+
+
+@blueprint.get("/conversations/<opaque:conversation_id>/messages", endpoint="messages")
+@blueprint.input(schemas.HistoryQuery, location="query")
+@blueprint.output(schemas.HistoryOut)
+@blueprint.doc(security=access.VISITOR, responses={404: "No such conversation, or not this visitor's."})
+def list_messages(conversation_id: str, query_data: schemas.HistoryQuery) -> Any:
+    """What was said after ``after``; if nothing yet, waits up to ``wait`` seconds for news."""
+    caller, _ = access.visitor()
+    return talking.history(caller, conversation_id, query_data, here=context())
+
+
+@blueprint.post("/conversations/<opaque:conversation_id>/close")
+@blueprint.output(schemas.ChangedOut)
+@blueprint.doc(
+    security=access.VISITOR,
+    responses={404: "No such conversation, or not this visitor's.", 409: "The conversation is closed."},
+)
+def close_conversation(conversation_id: str) -> Any:
+    """End the conversation."""
+    caller, _ = access.visitor()
+    return talking.close(caller, conversation_id, status_route=CONVERSATION, here=context())
+
+
+@blueprint.post("/tickets")
+@blueprint.output(schemas.TicketOut, 201)
+@blueprint.doc(security=access.VISITOR)
+def issue_ticket() -> Any:
+    """A ticket for one socket, good for a minute."""
+    here = context()
+    _, visitor = access.visitor()
+    access.limit(here.limits.tickets, visitor.customer_id, visitor.visitor_id)
+    claims = Claims(
+        kind="visitor",
+        customer_id=visitor.customer_id,
+        subject=visitor.visitor_id,
+        name=visitor.name,
+        role="visitor",
+        site_id=visitor.site_id,
+    )
+    return here.accounts.ticket(claims)
+
+
+def _site(site_key: str, here: Context) -> Site:
+    site = here.accounts.site(site_key)
+    if site is None:
+        raise access.not_found()
+    return site
+
+
+def _public(site: Site) -> Caller:
+    return Caller(service="gateway", role="public", customer_id=site.customer_id, site_id=site.site_id)

@@ -1,0 +1,491 @@
+"""What one socket's client may say, and what it is told: frames in, commands out; events in, frames out."""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import gevent
+import gevent.lock
+import structlog
+from prometheus_client import Counter
+
+from chassis.auth import Caller
+from chassis.bus import Bus
+from chassis.http import RemoteProblem
+from chassis.ids import new_id
+from chassis.problems import Unavailable
+from contracts.chat import CommandRejected, ConversationEvent, MessagePosted, PostMessage, Sender
+from services.gateway import frames
+from services.gateway.clients import AccountsClient, ChatClient, Claims, History, HistoryReader, StoredMessage
+from services.gateway.commands import Commands
+from services.gateway.connection import OUTBOX_FRAMES, Connection
+from services.gateway.fanout import Fanout, message_frame
+from services.gateway.rates import TokenBucket
+from services.gateway.settings import Settings
+from services.gateway.views import View
+
+log = structlog.get_logger(__name__)
+
+AUTH_SECONDS = 5.0
+BIND_SECONDS = 5.0
+RECHECK_SPREAD = 10.0
+SYNC_GRACE = 1.0
+CHUNK_BYTES = 64 * 1024
+BACKLOG = 64
+MOST_VIEWS = 1_000
+READY_PAGES = 5
+CATCH_UP_ATTEMPTS = 8
+SPEAKING_ROLES = frozenset({"visitor", "operator", "admin", "owner"})
+# Beyond these, a client is not clumsy but hostile.
+REFUSALS_PER_SECOND, REFUSALS_AT_ONCE = 20.0, 200.0
+MALFORMED_PER_SECOND, MALFORMED_AT_ONCE = 0.2, 10.0
+
+_catch_ups = Counter("velaro_gateway_catch_ups", "Times that messages were fetched for a socket.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What all sessions of a process work with."""
+
+    settings: Settings
+    accounts: AccountsClient
+    chat: ChatClient
+    history: HistoryReader
+    commands: Commands
+    bus: Bus
+    fanout: Fanout
+    catching_up: gevent.lock.BoundedSemaphore
+
+
+class Session:
+    """One socket."""
+
+    def __init__(self, connection: Connection, surroundings: Surroundings) -> None:
+        now = time.monotonic()
+        settings = surroundings.settings
+        self.customer_id = self.kind = self.subject = ""
+        self.session_id: str | None = None
+        self.views: dict[str, View] = {}
+        self.beat: int | None = None
+        self._connection = connection
+        self._here = surroundings
+        self._caller = Caller(service="gateway", role="public")
+        self._self = frames.Party(kind="visitor", id="", name="")
+        self._early: list[bytes] | None = []
+        self._expires_at = now + settings.socket_lifetime * random.uniform(0.9, 1.1)  # noqa: S311
+        self._rate = TokenBucket(settings.messages_per_second, settings.message_burst, now=now)
+        self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=now)
+        self._malformed = TokenBucket(MALFORMED_PER_SECOND, MALFORMED_AT_ONCE, now=now)
+
+    def run(self, refusal: int | None, *, on_authenticated: Callable[[], None]) -> None:
+        """Serve the client until it is gone, or turn it away with the close code ``refusal``."""
+        try:
+            self._connection.open()
+            texts = self._connection.texts()
+            if refusal:
+                self.close(refusal)
+            elif self._is_authenticated(texts):
+                on_authenticated()
+                self._take_part(texts)
+            for _ in texts:
+                # What a client says after the end is not heard, but its own goodbye is awaited.
+                continue
+        except OSError:
+            # The client is gone, which it may be at any time.
+            return
+        except Exception:  # the outermost loop: the server above would write an HTTP error into the socket
+            log.exception("session failed")
+            self.close(1011)
+        finally:
+            self._connection.over()
+
+    def _is_authenticated(self, texts: Iterator[str]) -> bool:
+        claims = self._claims(texts)
+        if claims is None:
+            return False
+        self.customer_id, self.kind, self.subject = claims.customer_id, claims.kind, claims.subject
+        self.session_id = claims.session_id
+        self._self = frames.Party(kind=claims.kind, id=claims.subject, name=claims.name)
+        self._caller = Caller(
+            service="gateway",
+            role=claims.role,
+            customer_id=claims.customer_id,
+            subject=claims.subject,
+            name=claims.name,
+            session_id=claims.session_id,
+            site_id=claims.site_id,
+        )
+        return True
+
+    def _claims(self, texts: Iterator[str]) -> Claims | None:
+        timer = gevent.spawn_later(AUTH_SECONDS, self.close, 4401)
+        ticket = _ticket_in(next(texts, ""))
+        timer.kill(block=False)
+        if ticket is None or self._connection.is_closing:
+            self.close(4401)
+            return None
+        try:
+            claims = self._here.accounts.redeem(ticket)
+        except (Unavailable, RemoteProblem):
+            self.close(1013)
+            return None
+        if claims is None:
+            self.close(4401)
+        return claims
+
+    def _take_part(self, texts: Iterator[str]) -> None:
+        try:
+            self._here.fanout.add(self, BIND_SECONDS)
+        except Unavailable:
+            self.close(1013)
+            return
+        try:
+            if self._get_ready():
+                for text in texts:
+                    self._take(text)
+        finally:
+            self._connection.is_closing = True
+            self._here.fanout.remove(self)
+
+    def _get_ready(self) -> bool:
+        # We hear the bus already: what arrives meanwhile is held, so nothing falls between the list and the socket.
+        try:
+            standings = list(self._standings())
+        except (Unavailable, RemoteProblem):
+            self.close(1013)
+            return False
+        for standing in standings:
+            self.join(standing.conversation_id, is_party=True)
+            self.views[standing.conversation_id].start_after(standing.last_seq)
+        early, self._early = self._early or [], None
+        self.send(frames.encode(frames.Ready(conversations=standings)))
+        for data in early:
+            self.send(data)
+        # Most clients ask for what they missed with their next frame. What is live would overtake the answer.
+        gevent.spawn_later(SYNC_GRACE, self._resume_paused)
+        for conversation_id, view in tuple(self.views.items()):
+            if view.last_seq == 0:
+                self._resume(conversation_id, view)
+        return True
+
+    def _resume_paused(self) -> None:
+        for conversation_id, view in tuple(self.views.items()):
+            if view.is_paused:
+                self._resume(conversation_id, view)
+
+    def _standings(self) -> Iterator[frames.Standing]:
+        is_visitor = self.kind == "visitor"
+        states = self._here.chat.states(
+            self._caller, status=None if is_visitor else "active", pages=1 if is_visitor else READY_PAGES
+        )
+        for state in states:
+            if is_visitor or (state.operator and state.operator.id == self.subject):
+                yield frames.Standing(
+                    conversation_id=state.conversation_id, status=state.status, last_seq=state.last_seq
+                )
+
+    def _take(self, text: str) -> None:
+        if not self._rate.take(self._connection.heard_at):
+            self._too_fast(text)
+            return
+        try:
+            frame = frames.decode(text)
+        except frames.Malformed as error:
+            self._reject(error.client_id, "malformed")
+            if not self._malformed.take(self._connection.heard_at):
+                self.close(4429)
+            return
+        match frame:
+            case frames.Say():
+                self._say(frame)
+            case frames.Sync():
+                self._sync(frame)
+            case frames.TypingSignal():
+                self._signal(frame.conversation_id, "typing", 0)
+            case frames.ReadSignal():
+                self._signal(frame.conversation_id, "read", frame.seq)
+            case frames.Auth():
+                self._reject(None, "malformed")
+
+    def _too_fast(self, text: str) -> None:
+        self._reject(frames.client_id_in(text), "too-fast")
+        if not self._refusals.take(self._connection.heard_at):
+            self.close(4429)
+
+    def _reject(self, client_id: str | None, code: str, detail: str = "", **names: str) -> None:
+        detail = detail or frames.REJECTIONS[code]
+        self.send(frames.encode(frames.Rejected(client_id=client_id, code=code, detail=detail, **names)))
+
+    def _say(self, frame: frames.Say) -> None:
+        if self._caller.role not in SPEAKING_ROLES:
+            self._reject(frame.client_id, "forbidden", conversation_id=frame.conversation_id)
+            return
+        view = self._view(frame.conversation_id, frame.client_id)
+        if view is None:
+            return
+        if view.is_paused:
+            self._resume(frame.conversation_id, view)
+        command = PostMessage(
+            command_id=new_id(),
+            customer_id=self.customer_id,
+            conversation_id=frame.conversation_id,
+            client_id=frame.client_id,
+            sender=Sender(kind=self._self.kind, id=self._self.id, name=self._self.name),
+            text=frame.text,
+        )
+        self._queue(view, command)
+
+    def _queue(self, view: View, command: PostMessage) -> None:
+        """Send now or in turn: one at a time is on its way, so that none can overtake another that fails."""
+        if not view.is_in_flight:
+            self._send_command(view, command)
+            return
+        if view.backlog is None:
+            view.backlog = deque()
+        view.backlog.append(command)
+        while len(view.backlog) > BACKLOG and not self._connection.is_closing:
+            # Not reading on holds the client back.
+            gevent.sleep(0.01)
+
+    def _send_command(self, view: View, command: PostMessage) -> None:
+        view.is_in_flight = True
+        self._here.fanout.expect_answer(command.command_id, partial(self._answered, command.client_id))
+        self._here.commands.send(command).add_done_callback(partial(self._sent, view))
+
+    def _sent(self, view: View, sending: "Future[None]") -> None:
+        view.is_in_flight = False
+        if self._connection.is_closing:
+            return
+        if error := sending.exception():
+            log.warning("command not sent", reason=type(error).__name__)
+            # The client comes back and says it again, in order; to go on here could let the next overtake this one.
+            self.close(1013)
+        elif view.backlog:
+            command = view.backlog.popleft()
+            self._send_command(view, command)
+
+    def _answered(self, client_id: str, event: ConversationEvent) -> None:
+        if isinstance(event, CommandRejected):
+            self._reject(client_id, event.code, event.detail, conversation_id=event.conversation_id)
+        elif isinstance(event, MessagePosted):
+            view = self.views.get(event.conversation_id)
+            if view and event.seq <= view.last_seq and not view.has_shown(event.seq):
+                # Said again, and stored the first time: the client asks for the echo that it missed.
+                self.send(frames.encode(message_frame(event)))
+
+    def _sync(self, frame: frames.Sync) -> None:
+        view = self._view(frame.conversation_id, None)
+        if view is None:
+            return
+        view.is_state_wanted = True
+        if view.catch_up_from(frame.after):
+            gevent.spawn(self._catch_up, frame.conversation_id, view)
+
+    def _signal(self, conversation_id: str, kind: Literal["typing", "read"], seq: int) -> None:
+        view = self.views.get(conversation_id)
+        if view is None or not view.is_party:
+            return
+        signal = frames.Signal(kind=kind, conversation_id=conversation_id, sender=self._self, seq=seq)
+        self._here.bus.signal(self.customer_id, frames.encode_signal(signal))
+
+    def _view(self, conversation_id: str, client_id: str | None) -> View | None:
+        """The view of a conversation that the client may see; a rejection otherwise."""
+        view = self.views.get(conversation_id)
+        if view is not None:
+            return view
+        try:
+            state = self._here.chat.state(self._caller, conversation_id)
+        except (Unavailable, RemoteProblem):
+            self._reject(client_id, "unavailable", conversation_id=conversation_id)
+            return None
+        if state is None:
+            self._reject(client_id, "not-found", conversation_id=conversation_id)
+            return None
+        is_own = self.kind == "visitor" or (state.operator is not None and state.operator.id == self.subject)
+        self.join(conversation_id, is_party=is_own)
+        view = self.views[conversation_id]
+        view.start_after(state.last_seq)
+        return view
+
+    def join(self, conversation_id: str, *, is_party: bool) -> None:
+        """From now on the socket is owed the messages of the conversation."""
+        view = self.views.get(conversation_id)
+        if view is not None:
+            view.is_party = view.is_party or is_party
+            return
+        if len(self.views) >= MOST_VIEWS:
+            self._forget_oldest()
+        view = self.views[conversation_id] = View(is_party=is_party)
+        if self._early is not None:
+            view.pause()
+        self._here.fanout.join(self, conversation_id)
+
+    def _forget_oldest(self) -> None:
+        looked_at = [cid for cid, view in self.views.items() if not view.is_catching_up]
+        conversation_id = next((cid for cid in looked_at if not self.views[cid].is_party), looked_at[0])
+        del self.views[conversation_id]
+        self._here.fanout.leave(self, conversation_id)
+
+    def is_party(self, conversation_id: str) -> bool:
+        """Whether the person takes part in the conversation, and does not only look on."""
+        view = self.views.get(conversation_id)
+        return view is not None and view.is_party
+
+    def offer(self, conversation_id: str, seq: int, data: bytes) -> None:
+        """Message ``seq`` is there: send it if it is its turn, and see to it that its turn comes."""
+        view = self.views.get(conversation_id)
+        if view is None:
+            return
+        was_catching_up = view.is_catching_up
+        if ready := view.offer(seq, data):
+            self.send(ready)
+        elif view.is_catching_up and not was_catching_up:
+            gevent.spawn(self._catch_up, conversation_id, view)
+
+    def expect(self, conversation_id: str, last_seq: int) -> None:
+        """There are messages up to ``last_seq``: fetch what did not arrive."""
+        view = self.views.get(conversation_id)
+        if view is None or last_seq <= view.last_seq:
+            return
+        view.known_seq = max(view.known_seq, last_seq)
+        self._fetch_missing(conversation_id, view)
+
+    def recover(self) -> None:
+        """Anything may have been missed."""
+        for conversation_id, view in tuple(self.views.items()):
+            view.is_state_wanted = True
+            self._fetch_missing(conversation_id, view)
+
+    def _fetch_missing(self, conversation_id: str, view: View) -> None:
+        if view.fetch_missing():
+            gevent.spawn(self._catch_up, conversation_id, view)
+
+    def recheck(self) -> None:
+        """A revocation may have been missed: ask, soon, whether the session still lives."""
+        gevent.spawn_later(random.uniform(0, RECHECK_SPREAD), self._check_session)  # noqa: S311
+
+    def _check_session(self) -> None:
+        if self._connection.is_closing:
+            return
+        try:
+            if not self._here.accounts.is_live(self._caller):
+                self.close(4403)
+        except (Unavailable, RemoteProblem):
+            # Nobody can say so now. A fresh ticket will tell.
+            self._expires_at = min(self._expires_at, time.monotonic() + RECHECK_SPREAD)
+
+    def ping(self, now: float) -> None:
+        """Ask the client for a sign of life; a ticket is good for some hours only."""
+        if now > self._expires_at:
+            self.close(1012)
+        else:
+            self._connection.ping(now)
+
+    def check_pong(self) -> None:
+        """The ping was a while ago."""
+        self._connection.check_pong()
+
+    def send(self, data: bytes) -> None:
+        """Send one or more encoded frames; before ``ready`` they wait."""
+        if self._early is None:
+            self._connection.send(data)
+        elif len(self._early) < OUTBOX_FRAMES:
+            self._early.append(data)
+        else:
+            self.close(1013)
+
+    def close(self, code: int) -> None:
+        """End the session."""
+        self._connection.close(code)
+
+    def _resume(self, conversation_id: str, view: View) -> None:
+        if ready := view.release():
+            self.send(ready)
+        if view.is_catching_up:
+            gevent.spawn(self._catch_up, conversation_id, view)
+
+    def _catch_up(self, conversation_id: str, view: View) -> None:
+        """Send what is missing, in order, page by page, while live messages wait."""
+        _catch_ups.inc()
+        fruitless = 0
+        while view.is_catching_up and not self._connection.is_closing:
+            before = view.begin_fetching()
+            history = self._fetch(conversation_id, before)
+            if view.restart_at is not None:
+                continue
+            if history is not None:
+                self._show(conversation_id, view, history)
+                if view.last_seq > before or not view.is_catching_up:
+                    fruitless = 0
+                    continue
+            fruitless += 1
+            if fruitless > CATCH_UP_ATTEMPTS:
+                self.close(1013)
+            gevent.sleep(0.05 * 2**fruitless)
+
+    def _fetch(self, conversation_id: str, after: int) -> History | None:
+        with self._here.catching_up:
+            try:
+                return self._here.history.after(self._caller, conversation_id, after)
+            except (Unavailable, RemoteProblem) as error:
+                log.info("history not fetched", conversation_id=conversation_id, reason=type(error).__name__)
+                return None
+
+    def _show(self, conversation_id: str, view: View, history: History) -> None:
+        if view.is_state_wanted:
+            # A client may claim to have more than there is; it would then never get what comes.
+            view.last_seq = min(view.last_seq, history.last_seq)
+        view.known_seq = max(view.known_seq, history.last_seq)
+        for chunk, last_seq in _chunks(conversation_id, view.last_seq, history):
+            self._connection.await_room()
+            self.send(chunk)
+            view.shown_up_to(last_seq)
+        if ready := view.release():
+            self.send(ready)
+        if not view.is_catching_up and view.is_state_wanted:
+            view.is_state_wanted = False
+            state = frames.Conversation(conversation_id=conversation_id, status=history.status, last_seq=view.last_seq)
+            self.send(frames.encode(state))
+
+
+def _chunks(conversation_id: str, after: int, history: History) -> Iterator[tuple[bytes, int]]:
+    """The messages as frames, a handful at a time, each with the seq of its last."""
+    chunk: list[bytes] = []
+    size = 0
+    seq = after
+    for message in history.messages:
+        if message.seq != seq + 1:
+            continue
+        seq = message.seq
+        chunk.append(frames.encode(_frame_of(conversation_id, message)))
+        size += len(chunk[-1])
+        if size >= CHUNK_BYTES:
+            yield b"".join(chunk), seq
+            chunk, size = [], 0
+    if chunk:
+        yield b"".join(chunk), seq
+
+
+def _frame_of(conversation_id: str, message: StoredMessage) -> frames.Message:
+    return frames.Message(
+        conversation_id=conversation_id,
+        seq=message.seq,
+        message_id=message.message_id,
+        client_id=message.client_id,
+        sender=message.sender,
+        text=message.text,
+        sent_at=message.sent_at,
+    )
+
+
+def _ticket_in(text: str) -> str | None:
+    try:
+        frame = frames.decode(text)
+    except frames.Malformed:
+        return None
+    return frame.ticket if isinstance(frame, frames.Auth) else None

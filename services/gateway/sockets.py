@@ -1,0 +1,172 @@
+"""Sockets: the WSGI layer that takes upgrades away from Flask, and the sessions that came of them.
+
+The credential is a ticket in the first frame, never a cookie. A page of another origin can therefore
+open a socket but do nothing with it, and programs, which send no ``Origin``, are welcome; a browser
+that does say where its page comes from must name our own origin, as the widget's frame and the console do.
+"""
+
+import logging
+import random
+import socket
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import gevent
+from prometheus_client import Gauge
+from websockets.datastructures import Headers
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+from websockets.typing import Origin
+
+from chassis import correlation
+from services.gateway import frames
+from services.gateway.addresses import client_address, limit_key
+from services.gateway.connection import Connection
+from services.gateway.session import Session, Surroundings
+
+PATH = "/ws/v1"
+REFUSED = "velaro.socket_refused"
+"""Where the layer leaves, for Flask to say, the status with which an upgrade is refused."""
+
+HANDSHAKE_HEADERS = (
+    "Connection",
+    "Upgrade",
+    "Origin",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+)
+PONG_SECONDS = 20
+CAPACITY_USED = 0.9
+CLOSES_PER_SECOND = 250
+
+_sockets = Gauge("velaro_gateway_sockets", "Open sockets.", multiprocess_mode="livesum")
+
+StartResponse = Callable[..., Any]
+WSGI = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+class Sockets:
+    """The WSGI layer that takes upgrades away from Flask, and the sockets that came of them."""
+
+    def __init__(self, surroundings: Surroundings, *, app: WSGI) -> None:
+        self._here = surroundings
+        self._settings = surroundings.settings
+        self._app = app
+        self._logger = _quiet_logger()
+        self._open: set[Session] = set()
+        self._unauthenticated: Tally[str] = Tally()
+        self._beats: list[set[Session]] = [set() for _ in range(frames.HEARTBEAT_SECONDS)]
+        self._beat = 0
+        self._is_draining = False
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Serve the request, if it is one for a socket; pass it on to the application if not."""
+        if environ.get("PATH_INFO") != PATH or "websocket" not in environ.get("HTTP_UPGRADE", "").lower():
+            return self._app(environ, start_response)
+        protocol = self._protocol()
+        # The core reads the request for itself before it reads frames.
+        protocol.receive_data(_request_of(environ).serialize())
+        requests = [event for event in protocol.events_received() if isinstance(event, Request)]
+        response = protocol.accept(requests[0] if requests else _request_of(environ))
+        if response.status_code != 101 or "gunicorn.socket" not in environ:
+            environ[REFUSED] = 501 if response.status_code == 101 else response.status_code
+            # With it, Flask would look for a route of another kind.
+            del environ["HTTP_UPGRADE"]
+            return self._app(environ, start_response)
+        sock: socket.socket = environ["gunicorn.socket"]
+        address = limit_key(client_address(environ, self._settings.trusted_proxies))
+        # The server keeps this dictionary for as long as we are here, which may be hours.
+        environ.clear()
+        protocol.send_response(response)
+        self._serve(sock, protocol, address)
+        # There is no response to send and no further request to read: the connection is used up.
+        raise StopIteration
+
+    def _protocol(self) -> ServerProtocol:
+        return ServerProtocol(
+            origins=[Origin(self._settings.public_url), None],
+            extensions=None,
+            max_size=frames.MAX_FRAME,
+            logger=self._logger,
+        )
+
+    def _serve(self, sock: socket.socket, protocol: ServerProtocol, address: str) -> None:
+        session = Session(Connection(sock, protocol), self._here)
+        refusal = self._refusal(address)
+        self._open.add(session)
+        self._unauthenticated[address] += 1
+        self._count()
+        try:
+            with correlation.bound(None):
+                session.run(refusal, on_authenticated=partial(self._authenticated, session, address))
+        finally:
+            self._leave(session, address)
+
+    def _refusal(self, address: str) -> int | None:
+        """The close code with which a new socket is turned away, if it is."""
+        if self._is_draining:
+            return 1012
+        unauthenticated = self._unauthenticated.total()
+        is_full = len(self._open) >= self._settings.connections * CAPACITY_USED
+        is_crowded = unauthenticated >= self._settings.unauthenticated_sockets
+        is_greedy = self._unauthenticated[address] >= self._settings.unauthenticated_sockets_per_address
+        return 1013 if is_full or is_crowded or is_greedy else None
+
+    def _authenticated(self, session: Session, address: str) -> None:
+        self._no_longer_unauthenticated(address)
+        session.beat = min(range(len(self._beats)), key=lambda beat: len(self._beats[beat]))
+        self._beats[session.beat].add(session)
+
+    def _no_longer_unauthenticated(self, address: str) -> None:
+        self._unauthenticated[address] -= 1
+        if self._unauthenticated[address] <= 0:
+            del self._unauthenticated[address]
+
+    def _leave(self, session: Session, address: str) -> None:
+        if session.beat is None:
+            self._no_longer_unauthenticated(address)
+        else:
+            self._beats[session.beat].discard(session)
+        self._open.discard(session)
+        self._count()
+
+    def _count(self) -> None:
+        _sockets.set(len(self._open))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def tick(self, now: float) -> None:
+        """Called once a second: each socket is pinged in its own second, and has to have answered by another."""
+        self._beat = (self._beat + 1) % len(self._beats)
+        for session in tuple(self._beats[self._beat]):
+            session.ping(now)
+        for session in tuple(self._beats[(self._beat - PONG_SECONDS) % len(self._beats)]):
+            session.check_pong()
+
+    def drain(self, seconds: float) -> None:
+        """Close every socket with 1012, spread out so that they do not all come back at once; returns at once."""
+        self._is_draining = True
+        spread = min(seconds, len(self._open) / CLOSES_PER_SECOND)
+        for session in tuple(self._open):
+            gevent.spawn_later(random.uniform(0, spread), session.close, 1012)  # noqa: S311
+
+
+def _request_of(environ: dict[str, Any]) -> Request:
+    headers = Headers()
+    for name in HANDSHAKE_HEADERS:
+        value = environ.get("HTTP_" + name.upper().replace("-", "_"))
+        if value is not None:
+            headers[name] = value
+    return Request(PATH, headers, environ["REQUEST_METHOD"], environ["SERVER_PROTOCOL"])
+
+
+def _quiet_logger() -> logging.Logger:
+    # The core logs each connection that ends, at the level at which we log what matters.
+    logger = logging.getLogger("velaro.websockets")
+    logger.setLevel(logging.WARNING)
+    return logger

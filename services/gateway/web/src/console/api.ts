@@ -1,0 +1,134 @@
+import type { History, PostedMessage, Transport } from "../shared/connection";
+import type { LastMessage, Message, Person, Status } from "../shared/frames";
+import { call } from "../shared/http";
+import type { Question, Survey } from "../shared/survey";
+
+export interface Operator {
+  operator_id: string;
+  name: string;
+  email: string;
+  role: "owner" | "admin" | "operator" | "analyst";
+  customer_id: string;
+}
+
+export interface Conversation {
+  conversation_id: string;
+  site_id: string;
+  visitor_name: string;
+  status: Status;
+  operator: Person | null;
+  department: string | null;
+  opened_at: string;
+  accepted_at: string | null;
+  closed_at: string | null;
+  last_seq: number;
+  last_message: LastMessage | null;
+  position: number | null;
+}
+
+export interface TranscriptRow {
+  transcript_id: string;
+  site_id: string;
+  visitor_name: string;
+  opened_at: string;
+  closed_at: string;
+  sealed_at: string;
+  message_count: number;
+  operators: string[];
+  storage: "live" | "archived";
+}
+
+export interface GivenAnswer {
+  question_id: string;
+  label: string;
+  kind: string;
+  value: string;
+}
+
+export interface Captured {
+  ip?: string;
+  user_agent?: string;
+  browser?: string;
+  os?: string;
+  device?: string;
+  language?: string;
+  page?: { url: string; title: string; referrer: string } | null;
+}
+
+export interface Transcript extends TranscriptRow {
+  messages: Message[];
+  captured: Captured | null;
+  responses: { survey_id: string; survey_version: number; answers: GivenAnswer[] }[];
+  acknowledged_policy_version: string;
+  digest: string;
+}
+
+export interface Site {
+  site_id: string;
+  name: string;
+}
+
+const PAGE = 50;
+const LONG_POLL_S = 25;
+
+export const signIn = (email: string, password: string) =>
+  call<{ operator: Operator }>("/api/v1/sessions", { method: "POST", body: { email, password } });
+
+export const currentSession = () => call<{ operator: Operator }>("/api/v1/sessions/current");
+
+export const signOut = () => call<null>("/api/v1/sessions/current", { method: "DELETE" });
+
+export const listConversations = (status: Status, after: string | null) =>
+  call<{ conversations: Conversation[]; next: string | null }>(`/api/v1/conversations?${page(after, 100)}&status=${status}`);
+
+export const getConversation = (conversationId: string) => call<Conversation>(pathOf(conversationId));
+
+export const accept = (conversationId: string) => call<unknown>(`${pathOf(conversationId)}/accept`, { method: "POST", body: {} });
+
+export const close = (conversationId: string) => call<unknown>(`${pathOf(conversationId)}/close`, { method: "POST", body: {} });
+
+export const listTranscripts = (after: string | null) =>
+  call<{ transcripts: TranscriptRow[]; next: string | null }>(`/api/v1/transcripts?${page(after, PAGE)}`);
+
+export const getTranscript = (transcriptId: string) => call<Transcript>(`/api/v1/transcripts/${encodeURIComponent(transcriptId)}`);
+
+export const listSites = () => call<{ sites: Site[] }>("/api/v1/sites");
+
+export const getSurvey = (siteId: string) => call<Survey>(surveyPathOf(siteId));
+
+export const publishSurvey = (siteId: string, questions: Question[]) => call<Survey>(surveyPathOf(siteId), { method: "PUT", body: { questions } });
+
+/** Whether this operator may answer visitors. */
+export const isSpeaker = ({ role }: Operator) => role !== "analyst";
+
+/** Whether this operator may change what the customer's sites do. */
+export const isAdmin = ({ role }: Operator) => role === "owner" || role === "admin";
+
+/** What a connection needs, with the operator's cookie. */
+export function operatorTransport({ operator_id, name }: Operator): Transport {
+  return {
+    self: { kind: "operator", id: operator_id, name },
+    ticket: () => call("/api/v1/tickets", { method: "POST", body: {} }),
+    history: (conversationId, after, signal) =>
+      call<History>(`${pathOf(conversationId)}/messages?after=${after}&wait=${LONG_POLL_S}`, { signal, timeoutMs: (LONG_POLL_S + 15) * 1_000 }),
+    post: async (conversationId, clientId, text) => {
+      const posted = await call<Partial<PostedMessage>>(`${pathOf(conversationId)}/messages`, {
+        method: "POST",
+        body: { client_id: clientId, text },
+      });
+      return posted?.seq === undefined ? null : (posted as PostedMessage);
+    },
+  };
+}
+
+function page(after: string | null, limit: number): string {
+  return `limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ""}`;
+}
+
+function surveyPathOf(siteId: string): string {
+  return `/api/v1/sites/${encodeURIComponent(siteId)}/surveys/pre-chat`;
+}
+
+function pathOf(conversationId: string): string {
+  return `/api/v1/conversations/${encodeURIComponent(conversationId)}`;
+}

@@ -1,0 +1,173 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+
+import type { ConnectionState } from "../shared/connection";
+import { type Observable, useObservable } from "../shared/observable";
+import { Problem, explain } from "../shared/problems";
+import { Button } from "../shared/ui/button";
+import * as api from "./api";
+import { Desk } from "./desk";
+import { InboxPage } from "./inbox-page";
+import { type Route, hrefOf } from "./route";
+import { SignIn } from "./sign-in";
+import { SurveyPage } from "./survey-page";
+import { TranscriptPage } from "./transcript-page";
+import { TranscriptsPage } from "./transcripts-page";
+
+type Session =
+  | { name: "checking" }
+  | { name: "unreachable"; detail: string }
+  | { name: "signed-out"; why: string }
+  | { name: "signed-in"; operator: api.Operator };
+
+export function App({ route }: { route: Observable<Route> }) {
+  const [session, setSession] = useState<Session>({ name: "checking" });
+  const check = async () => {
+    setSession({ name: "checking" });
+    setSession(await currentSession());
+  };
+  useEffect(() => void check(), []);
+
+  switch (session.name) {
+    case "checking":
+      return (
+        <div class="whole-page" role="status">
+          <p class="loading">One moment…</p>
+        </div>
+      );
+    case "unreachable":
+      return (
+        <div class="whole-page" role="alert">
+          <p>{session.detail}</p>
+          <Button look="quiet" onClick={check}>
+            Try again
+          </Button>
+        </div>
+      );
+    case "signed-out":
+      return <SignIn why={session.why} onSignedIn={(operator) => setSession({ name: "signed-in", operator })} />;
+    case "signed-in":
+      return (
+        <SignedIn
+          key={session.operator.operator_id}
+          operator={session.operator}
+          route={route}
+          onSignedOut={(why) => setSession({ name: "signed-out", why })}
+        />
+      );
+  }
+}
+
+async function currentSession(): Promise<Session> {
+  try {
+    return { name: "signed-in", operator: (await api.currentSession()).operator };
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) return { name: "signed-out", why: "" };
+    return { name: "unreachable", detail: explain(error) };
+  }
+}
+
+interface SignedInProps {
+  operator: api.Operator;
+  route: Observable<Route>;
+  onSignedOut: (why: string) => void;
+}
+
+function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
+  const desk = useMemo(() => new Desk(operator, () => onSignedOut("Your session has ended. Please sign in again.")), []);
+  useEffect(() => desk.start(), []);
+  const place = useObservable(route);
+  const { conversations, unread } = useObservable(desk.inbox.view);
+  const waiting = [...conversations.values()].filter(({ status }) => status === "queued").length;
+  const news = waiting + [...unread.values()].reduce((sum, count) => sum + count, 0);
+  useEffect(() => {
+    document.title = `${news > 0 ? `(${news}) ` : ""}${TITLES[place.name]} · Velaro`;
+  }, [news, place.name]);
+
+  return (
+    <div class="console">
+      <TopBar desk={desk} place={place} news={news} onSignedOut={onSignedOut} />
+      <ConnectionLine desk={desk} />
+      {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
+      {place.name === "survey" && <SurveyPage />}
+      {place.name === "transcripts" && <TranscriptsPage />}
+      {place.name === "transcript" && <TranscriptPage key={place.transcript_id} transcriptId={place.transcript_id} />}
+    </div>
+  );
+}
+
+const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Survey", transcripts: "Transcripts", transcript: "Transcript" };
+
+interface TopBarProps {
+  desk: Desk;
+  place: Route;
+  news: number;
+  onSignedOut: (why: string) => void;
+}
+
+function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
+  const [problem, setProblem] = useState("");
+  const leave = async () => {
+    try {
+      await api.signOut();
+      onSignedOut("");
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) return onSignedOut("");
+      setProblem(explain(error));
+    }
+  };
+  return (
+    <header class="top">
+      <a class="brand" href={hrefOf.inbox}>
+        Velaro
+      </a>
+      <nav aria-label="Main">
+        <a href={hrefOf.inbox} data-testid="inbox" {...(place.name === "inbox" && { "aria-current": "page" as const })}>
+          Inbox
+          {news > 0 && (
+            <span class="count" data-testid="unread-total">
+              {news}
+              <span class="visually-hidden"> waiting or unread</span>
+            </span>
+          )}
+        </a>
+        <a href={hrefOf.transcripts} data-testid="transcripts" {...(place.name.startsWith("transcript") && { "aria-current": "page" as const })}>
+          Transcripts
+        </a>
+        {api.isAdmin(desk.operator) && (
+          <a href={hrefOf.survey} data-testid="survey" {...(place.name === "survey" && { "aria-current": "page" as const })}>
+            Survey
+          </a>
+        )}
+      </nav>
+      <div class="me">
+        {problem && (
+          <span class="error" role="alert">
+            {problem}
+          </span>
+        )}
+        <span class="me-name" data-testid="operator">
+          {desk.operator.name}
+        </span>
+        <Button look="quiet small" data-testid="sign-out" onClick={leave}>
+          Sign out
+        </Button>
+      </div>
+    </header>
+  );
+}
+
+const LINES: Partial<Record<ConnectionState, string>> = {
+  polling: "No live connection: new messages and conversations take a few seconds to show.",
+  waiting: "No connection. Trying again; what you write is kept and sent later.",
+  refused: "The live connection was refused. Trying again.",
+};
+
+function ConnectionLine({ desk }: { desk: Desk }) {
+  const state = useObservable(desk.connection.state);
+  const line = LINES[state] ?? "";
+  return (
+    <p class={line ? "connection" : "visually-hidden"} role="status" aria-live="polite" data-testid="connection" data-state={state}>
+      {line}
+    </p>
+  );
+}

@@ -1,0 +1,60 @@
+import { Connection, type ConnectionOptions } from "../shared/connection";
+import { Problem } from "../shared/problems";
+import * as api from "./api";
+import { Inbox } from "./inbox";
+
+const REFRESH_MS = 60_000;
+const POLLED_REFRESH_MS = 5_000;
+
+/** What one signed-in operator works with: a connection and the inbox it keeps current. */
+export class Desk {
+  readonly connection: Connection;
+  readonly inbox: Inbox;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly operator: api.Operator,
+    private readonly onSignedOut: () => void,
+    connectionOptions: Partial<ConnectionOptions> = {},
+  ) {
+    this.connection = new Connection({ ...connectionOptions, transport: api.operatorTransport(operator) });
+    this.inbox = new Inbox(operator.operator_id, api);
+  }
+
+  start(): () => void {
+    const endings = [
+      this.connection.listen((frame) => {
+        this.inbox.hear(frame);
+        // Whatever happened while we were away is in the lists.
+        if (frame.type === "ready") void this.inbox.load();
+      }),
+      this.connection.state.subscribe((state) => state === "refused" && void this.checkSession()),
+    ];
+    this.connection.start();
+    void this.refresh();
+    return () => {
+      for (const end of endings) end();
+      clearTimeout(this.timer);
+      this.inbox.stop();
+      this.connection.stop();
+    };
+  }
+
+  /** The lists are read again now and then: they must not depend on a socket that may be dead without knowing. */
+  private async refresh(): Promise<void> {
+    await this.inbox.load();
+    clearTimeout(this.timer);
+    const isLive = this.connection.state.value === "live";
+    this.timer = setTimeout(() => void this.refresh(), isLive ? REFRESH_MS : POLLED_REFRESH_MS);
+  }
+
+  /** The socket was refused: either the session is over, or it was only the ticket. */
+  private async checkSession(): Promise<void> {
+    try {
+      await api.currentSession();
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) return this.onSignedOut();
+    }
+    setTimeout(() => this.connection.state.value === "refused" && this.connection.start(), POLLED_REFRESH_MS);
+  }
+}

@@ -1,0 +1,103 @@
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import { useObservable } from "../shared/observable";
+import { applyAccent } from "../shared/ui/accent";
+import { Button } from "../shared/ui/button";
+import { MinimiseIcon } from "../shared/ui/icons";
+import type { Chat, Stage } from "./chat";
+import { Conversation, Standing } from "./conversation";
+import { Launcher } from "./launcher";
+import { Start } from "./start";
+
+export function App({ chat }: { chat: Chat }) {
+  const isOpen = useObservable(chat.isOpen);
+  const stage = useObservable(chat.stage);
+  const hasToggled = useRef(false);
+  const config = "config" in stage ? stage.config : null;
+  useLayoutEffect(() => applyAccent(config?.theme.color), [config]);
+
+  const toggle = () => {
+    hasToggled.current = true;
+    if (isOpen) chat.minimise();
+    else chat.open();
+  };
+  // Until the customer's colour is known, nothing is better than a launcher that changes colour.
+  if (!isOpen && stage.name === "loading") return null;
+  // Focus follows the visitor's own click or key, and never the page load.
+  return isOpen ? (
+    <Panel chat={chat} stage={stage} takesFocus={hasToggled.current} onMinimise={toggle} />
+  ) : (
+    <Launcher chat={chat} takesFocus={hasToggled.current} onOpen={toggle} />
+  );
+}
+
+interface PanelProps {
+  chat: Chat;
+  stage: Stage;
+  takesFocus: boolean;
+  onMinimise: () => void;
+}
+
+function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
+  const title = useRef<HTMLHeadingElement>(null);
+  useLayoutEffect(() => {
+    if (takesFocus) title.current?.focus();
+  }, []);
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => event.key === "Escape" && onMinimise();
+    document.addEventListener("keydown", onKeyDown);
+    return () => document.removeEventListener("keydown", onKeyDown);
+  });
+  const name = ("config" in stage && stage.config?.site.name) || "Live support";
+  return (
+    <main class="panel" aria-labelledby="title" data-testid="panel">
+      <header class="panel-head">
+        <div class="panel-title">
+          <h1 id="title" ref={title} tabIndex={-1}>
+            {name}
+          </h1>
+          {stage.name === "talking" && <Standing log={stage.log} />}
+        </div>
+        <Button look="bare icon" data-testid="minimise" aria-label="Minimise chat" onClick={onMinimise}>
+          <MinimiseIcon />
+        </Button>
+      </header>
+      <Body chat={chat} stage={stage} />
+    </main>
+  );
+}
+
+function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
+  switch (stage.name) {
+    case "loading":
+      return (
+        <div class="panel-middle" role="status">
+          <p class="loading">One moment…</p>
+        </div>
+      );
+    case "unavailable":
+      return <Unavailable detail={stage.detail} onRetry={() => chat.loadConfig()} />;
+    case "start":
+      return <Start chat={chat} config={stage.config} />;
+    case "talking":
+      return <Conversation key={stage.log.conversationId} chat={chat} log={stage.log} connection={stage.connection} />;
+  }
+}
+
+function Unavailable({ detail, onRetry }: { detail: string; onRetry: () => Promise<void> }) {
+  const [isBusy, setBusy] = useState(false);
+  const retry = async () => {
+    setBusy(true);
+    await onRetry();
+    setBusy(false);
+  };
+  return (
+    <div class="panel-middle" role="alert">
+      <h2>The chat is not available</h2>
+      <p>{detail}</p>
+      <Button look="quiet" isBusy={isBusy} onClick={retry}>
+        Try again
+      </Button>
+    </div>
+  );
+}

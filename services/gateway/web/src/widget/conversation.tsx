@@ -1,0 +1,134 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import type { Connection, ConnectionState } from "../shared/connection";
+import type { ConversationLog } from "../shared/conversation-log";
+import type { Sender } from "../shared/frames";
+import { useObservable } from "../shared/observable";
+import { Button } from "../shared/ui/button";
+import { Composer } from "../shared/ui/composer";
+import { Confirm } from "../shared/ui/confirm";
+import { MessageList } from "../shared/ui/message-list";
+import type { Chat } from "./chat";
+
+interface ConversationProps {
+  chat: Chat;
+  log: ConversationLog;
+  connection: Connection;
+}
+
+export function Conversation({ chat, log, connection }: ConversationProps) {
+  const { messages, outgoing, status, operator } = useObservable(log.view);
+  const isClosed = status === "closed";
+  return (
+    <>
+      <ConnectionLine connection={connection} isClosed={isClosed} />
+      <MessageList
+        messages={messages}
+        outgoing={outgoing}
+        own={{ kind: "visitor" }}
+        nameOf={(sender) => nameOf(sender, operator?.name)}
+        onRetry={(clientId) => chat.retry(clientId)}
+        empty={isClosed ? "Nothing was said in this conversation." : "Write your first message below. You need not wait until somebody is here."}
+      />
+      {isClosed ? <Ended chat={chat} /> : <Writing chat={chat} />}
+    </>
+  );
+}
+
+function Writing({ chat }: { chat: Chat }) {
+  const [isClosing, setClosing] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+  // The visitor has just pressed start, or opened the panel on a running conversation.
+  const isFocused = useRef(document.hasFocus()).current;
+  const close = async () => {
+    setClosing(false);
+    setProblem(await chat.close());
+  };
+  return (
+    <>
+      {problem && (
+        <p class="note problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <Composer label="Write a message" onSend={(text) => chat.send(text)} isFocused={isFocused} />
+      <div class="under">
+        <button type="button" class="link" data-testid="close" onClick={() => setClosing(true)}>
+          End conversation
+        </button>
+      </div>
+      {isClosing && (
+        <Confirm
+          title="End this conversation?"
+          detail="Nothing more can be written in it afterwards."
+          yes="End it"
+          no="Go on talking"
+          onYes={close}
+          onNo={() => setClosing(false)}
+        />
+      )}
+    </>
+  );
+}
+
+function Ended({ chat }: { chat: Chat }) {
+  return (
+    <div class="ended" data-testid="ended">
+      <p role="status">This conversation has ended.</p>
+      <Button look="quiet" data-testid="start-again" onClick={() => chat.startAgain()}>
+        Start a new conversation
+      </Button>
+    </div>
+  );
+}
+
+/** Who answers, or where in the queue the visitor is. */
+export function Standing({ log }: { log: ConversationLog }) {
+  const { status, operator, position, messages } = useObservable(log.view);
+  const name = operator?.name || messages.findLast(({ sender }) => sender.kind === "operator")?.sender.name;
+  return (
+    <p class="standing" role="status" data-testid="standing" data-status={status}>
+      {status === "queued" && waiting(position)}
+      {status === "active" && (name ? `You are talking with ${name}` : "Somebody is here for you")}
+      {status === "closed" && "Ended"}
+    </p>
+  );
+}
+
+function waiting(position: number | null): string {
+  if (position === null) return "Waiting for somebody to answer";
+  return position <= 1 ? "You are next in line" : `You are number ${position} in line`;
+}
+
+const LINES: Partial<Record<ConnectionState, string>> = {
+  connecting: "Connecting…",
+  polling: "Connected. New messages may take a moment.",
+  waiting: "No connection. Trying again; what you write is kept.",
+};
+
+/** Says something only when there is something to say; a first connection gets a moment before that. */
+function ConnectionLine({ connection, isClosed }: { connection: Connection; isClosed: boolean }) {
+  const state = useObservable(connection.state);
+  const line = useSettled(isClosed ? "" : (LINES[state] ?? ""));
+  return (
+    <p class={`connection ${line ? state : "visually-hidden"}`} role="status" aria-live="polite" data-testid="connection" data-state={state}>
+      {line}
+    </p>
+  );
+}
+
+const SETTLE_MS = 700;
+
+function useSettled(line: string): string {
+  const [settled, setSettled] = useState("");
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(line), line ? SETTLE_MS : 0);
+    return () => clearTimeout(timer);
+  }, [line]);
+  return line ? settled : "";
+}
+
+function nameOf({ kind, name }: Sender, operatorName: string | undefined): string {
+  if (kind === "system") return "Notice";
+  return name || operatorName || "Support";
+}

@@ -1,0 +1,132 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Conversation } from "../src/console/api";
+import { Inbox } from "../src/console/inbox";
+import type { ServerFrame } from "../src/shared/frames";
+import { OPERATOR, VISITOR, message, problem } from "./fakes";
+
+const ME = { id: "o-1", name: "Maya" };
+
+let held: Conversation[];
+let inbox: Inbox;
+
+function conversation(conversation_id: string, part: Partial<Conversation> = {}): Conversation {
+  return {
+    conversation_id,
+    site_id: "s-1",
+    visitor_name: "Ines",
+    status: "queued",
+    operator: null,
+    department: null,
+    opened_at: "2026-01-02T03:04:05Z",
+    accepted_at: null,
+    closed_at: null,
+    last_seq: 0,
+    last_message: null,
+    position: null,
+    ...part,
+  };
+}
+
+const said = (conversation_id: string, seq: number, sender = VISITOR): ServerFrame => ({ ...message(seq, { sender }), type: "message", conversation_id });
+const shown = () => [...inbox.view.value.conversations.values()];
+const unread = (conversationId: string) => inbox.view.value.unread.get(conversationId) ?? 0;
+
+beforeEach(() => {
+  held = [];
+  inbox = new Inbox(ME.id, {
+    listConversations: async (status) => ({ conversations: held.filter((item) => item.status === status), next: null }),
+    getConversation: async (conversationId) => {
+      const found = held.find(({ conversation_id }) => conversation_id === conversationId);
+      if (!found) throw problem(404, "not-found");
+      return found;
+    },
+  });
+});
+
+describe("the inbox", () => {
+  it("lists what is queued and what is active", async () => {
+    held = [conversation("a"), conversation("b", { status: "active", operator: ME }), conversation("c", { status: "closed" })];
+    await inbox.load();
+    expect(shown().map(({ conversation_id }) => conversation_id)).toEqual(["a", "b"]);
+    expect(inbox.view.value.isLoaded).toBe(true);
+  });
+
+  it("says what went wrong, and recovers", async () => {
+    const failing = new Inbox(ME.id, { listConversations: () => Promise.reject(problem(403, "forbidden")), getConversation: vi.fn() });
+    await failing.load();
+    expect(failing.view.value).toMatchObject({ isLoaded: false, problem: "forbidden." });
+  });
+
+  it("shows a new conversation from the frame that announces it", () => {
+    inbox.hear({
+      type: "conversation",
+      conversation_id: "new",
+      status: "queued",
+      visitor: { id: "v-1", name: "Tom" },
+      opened_at: "2026-01-02T03:04:05Z",
+      position: 1,
+      last_seq: 0,
+    });
+    expect(shown()).toMatchObject([{ conversation_id: "new", visitor_name: "Tom", status: "queued" }]);
+  });
+
+  it("reads a conversation that a frame only hints at", async () => {
+    held = [conversation("new", { visitor_name: "Tom" })];
+    inbox.hear({ type: "conversation", conversation_id: "new", status: "queued" });
+    await vi.waitFor(() => expect(shown()).toMatchObject([{ visitor_name: "Tom" }]));
+  });
+
+  it("moves a conversation from the queue to me when I accept it", async () => {
+    held = [conversation("a")];
+    await inbox.load();
+    inbox.hear({ type: "conversation", conversation_id: "a", status: "active", operator: ME, accepted_at: "2026-01-02T03:05:00Z" });
+    expect(shown()).toMatchObject([{ status: "active", operator: ME, position: null }]);
+  });
+
+  it("drops what is closed, and a late answer does not bring it back", async () => {
+    held = [conversation("a")];
+    await inbox.load();
+    inbox.hear({ type: "conversation", conversation_id: "a", status: "closed" });
+    expect(shown()).toEqual([]);
+    await inbox.load();
+    expect(shown()).toEqual([]);
+  });
+
+  it("does not go back to an older state that arrives late", async () => {
+    held = [conversation("a", { status: "active", operator: ME })];
+    await inbox.load();
+    inbox.hear({ type: "conversation", conversation_id: "a", status: "queued", position: 2 });
+    expect(shown()).toMatchObject([{ status: "active", operator: ME }]);
+  });
+
+  it("drops what has closed while nobody told us", async () => {
+    held = [conversation("a")];
+    await inbox.load();
+    held = [];
+    await inbox.load();
+    await vi.waitFor(() => expect(shown()).toEqual([]));
+  });
+
+  it("counts what visitors said in my conversations and I have not looked at", async () => {
+    held = [conversation("a", { status: "active", operator: ME })];
+    await inbox.load();
+    inbox.hear(said("a", 1));
+    inbox.hear(said("a", 1));
+    inbox.hear(said("a", 2, OPERATOR));
+    inbox.hear(said("a", 3));
+    expect(unread("a")).toBe(2);
+    expect(shown()[0]).toMatchObject({ last_seq: 3, last_message: { text: "words 3" } });
+    inbox.look("a");
+    expect(unread("a")).toBe(0);
+    inbox.hear(said("a", 4));
+    expect(unread("a")).toBe(0);
+  });
+
+  it("does not count what is said in others' conversations", async () => {
+    held = [conversation("a", { status: "active", operator: { id: "o-2", name: "Jo" } })];
+    await inbox.load();
+    inbox.hear(said("a", 1));
+    expect(unread("a")).toBe(0);
+  });
+});

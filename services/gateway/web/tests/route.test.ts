@@ -1,0 +1,15 @@
+import { describe, expect, it } from "vitest";
+
+import { hrefOf, parseRoute } from "../src/console/route";
+
+describe("a route", () => {
+  it.each(["", "#", "#/", "#/elsewhere", "#/conversations", "#/%E0%A4%A"])("is the inbox for %o", (hash) => {
+    expect(parseRoute(hash)).toEqual({ name: "inbox", conversation_id: null });
+  });
+
+  it("leads where its address was made for", () => {
+    expect(parseRoute(hrefOf.conversation("a/b"))).toEqual({ name: "inbox", conversation_id: "a/b" });
+    expect(parseRoute(hrefOf.transcript("t-1"))).toEqual({ name: "transcript", transcript_id: "t-1" });
+    expect(parseRoute(hrefOf.transcripts)).toEqual({ name: "transcripts" });
+  });
+});

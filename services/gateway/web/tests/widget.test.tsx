@@ -1,0 +1,308 @@
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { App } from "../src/widget/app";
+import { Chat } from "../src/widget/chat";
+import type { Host } from "../src/widget/host";
+import { Memory } from "../src/widget/memory";
+import { FakeServer, OPERATOR } from "./fakes";
+
+const CONFIG = {
+  site: { site_key: "KEY", name: "Alder & Wren" },
+  online: true,
+  departments: [],
+  texts: { greeting: "Hello!" },
+  theme: { color: "#9a4a2b" },
+  surveys: {
+    pre_chat: {
+      survey_id: "s-1",
+      version: 1,
+      questions: [
+        { question_id: "name", kind: "text", label: "Your name", is_required: true, choices: null, max_length: 80, minimum: null, maximum: null },
+        { question_id: "age", kind: "number", label: "Your age", is_required: false, choices: null, max_length: null, minimum: 18, maximum: null },
+        { question_id: "topic", kind: "choice", label: "About", is_required: false, choices: ["An order", "Else"], max_length: null, minimum: null, maximum: null },
+      ],
+    },
+  },
+  notice: "What you write here can be read by others.",
+  policy: { version: "2004-12", effective_at: "2004-12-04T00:00:00Z", text: "We believe in your privacy.", upcoming: null },
+  cookies: {},
+};
+
+type Answer = { status: number; body: unknown };
+
+let root: HTMLElement;
+let server: FakeServer;
+let calls: { method: string; path: string; body: Record<string, unknown> | null }[];
+let answers: Record<string, () => Answer>;
+let chat: Chat;
+let widthAsked: boolean[];
+
+const host = () => ({ isAbsent: false, currentPage: { url: "https://shop.example.org/", title: "", referrer: "" }, resize: (isOpen: boolean) => widthAsked.push(isOpen) }) as unknown as Host;
+const find = (testId: string) => root.querySelector<HTMLElement>(`[data-testid="${testId}"]`);
+const called = (path: string) => calls.filter((one) => one.path === path);
+const settle = () => act(async () => void (await new Promise((resolve) => setTimeout(resolve, 5))));
+
+async function click(testId: string): Promise<void> {
+  await act(async () => find(testId)?.click());
+  await settle();
+}
+
+async function type(testId: string, text: string): Promise<void> {
+  const input = find(testId) as HTMLInputElement;
+  await act(async () => {
+    input.value = text;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+}
+
+async function show(storage = () => sessionStorage as Storage): Promise<void> {
+  chat = new Chat("KEY", host(), new Memory("KEY", storage), { openSocket: server.openSocket });
+  vi.spyOn(document, "hasFocus").mockReturnValue(true);
+  await act(async () => {
+    render(<App chat={chat} />, root);
+    await chat.begin();
+  });
+  await settle();
+}
+
+async function start(): Promise<void> {
+  await click("launcher");
+  await type("answer-name", "Ines");
+  await click("acknowledge");
+  await click("start");
+}
+
+beforeEach(() => {
+  sessionStorage.clear();
+  document.body.innerHTML = '<div id="app"></div>';
+  root = document.getElementById("app") as HTMLElement;
+  server = new FakeServer();
+  calls = [];
+  widthAsked = [];
+  answers = {
+    "GET /api/v1/widget/config?site=KEY": () => ({ status: 200, body: CONFIG }),
+    "POST /api/v1/widget/visits": () => ({ status: 201, body: { visitor_token: "secret", visit_id: "visit" } }),
+    "POST /api/v1/widget/conversations": () => ({ status: 201, body: { conversation_id: "k", status: "queued", position: 2 } }),
+    "POST /api/v1/widget/tickets": () => ({ status: 201, body: { ticket: "t", expires_in: 60 } }),
+    "GET /api/v1/widget/conversations/k/messages?after=0": () => ({ status: 200, body: { messages: server.stored, last_seq: server.stored.length, status: "active" } }),
+    "GET /api/v1/widget/conversations/k": () => ({ status: 200, body: { conversation_id: "k", status: "active", operator: { id: "o-1", name: "Maya" }, position: null } }),
+    "POST /api/v1/widget/conversations/k/close": () => ({ status: 200, body: {} }),
+  };
+  vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
+    calls.push({ method: init.method ?? "GET", path, body: init.body ? JSON.parse(init.body as string) : null });
+    const { status, body } = answers[`${init.method} ${path}`]?.() ?? { status: 404, body: { code: "not-found", detail: "Nothing here." } };
+    return new Response(JSON.stringify(body), { status });
+  });
+});
+
+afterEach(async () => {
+  await act(async () => render(null, root));
+  vi.unstubAllGlobals();
+});
+
+describe("before the visitor starts", () => {
+  it("shows a launcher, reads the settings, and does nothing else", async () => {
+    await show();
+    expect(find("launcher")).not.toBeNull();
+    expect(calls.map(({ path }) => path)).toEqual(["/api/v1/widget/config?site=KEY"]);
+    expect([sessionStorage.length, localStorage.length, document.cookie]).toEqual([0, 0, ""]);
+  });
+
+  it("stores nothing when the panel is opened and closed", async () => {
+    await show();
+    await click("launcher");
+    await click("minimise");
+    expect(sessionStorage).toHaveLength(0);
+    expect(widthAsked).toEqual([false, true, false]);
+  });
+
+  it("shows the notice with the policy in force", async () => {
+    await show();
+    await click("launcher");
+    expect(find("notice")?.textContent).toContain(CONFIG.notice);
+    expect(find("notice")?.textContent).toContain("version 2004-12");
+    expect(find("notice")?.textContent).toContain(CONFIG.policy.text);
+    expect(find("composer")).toBeNull();
+  });
+
+  it("does not start before the notice is acknowledged", async () => {
+    await show();
+    await click("launcher");
+    await type("answer-name", "Ines");
+    await click("start");
+    expect(called("/api/v1/widget/visits")).toEqual([]);
+    expect(find("acknowledge")?.getAttribute("aria-invalid")).toBe("true");
+    expect(document.activeElement).toBe(find("acknowledge"));
+  });
+
+  it("asks for the answers it needs", async () => {
+    await show();
+    await click("launcher");
+    await click("acknowledge");
+    await click("start");
+    expect(called("/api/v1/widget/visits")).toEqual([]);
+    expect(document.activeElement).toBe(find("answer-name"));
+    expect(find("answer-name")?.getAttribute("aria-describedby")).toBe("answer-name-error");
+  });
+
+  it("says so when the settings cannot be had, and tries again", async () => {
+    const good = answers["GET /api/v1/widget/config?site=KEY"] as () => Answer;
+    answers["GET /api/v1/widget/config?site=KEY"] = () => ({ status: 503, body: { code: "unavailable", detail: "Try later." } });
+    await show();
+    await click("launcher");
+    expect(root.textContent).toContain("Try later.");
+    answers["GET /api/v1/widget/config?site=KEY"] = good;
+    await act(async () => root.querySelector<HTMLElement>("[role=alert] button")?.click());
+    await settle();
+    expect(find("start")).not.toBeNull();
+  });
+});
+
+describe("starting", () => {
+  it("sends the acknowledged version and what was answered, and remembers the visitor only then", async () => {
+    await show();
+    await start();
+    expect(called("/api/v1/widget/conversations")[0]?.body).toEqual({ acknowledged_policy_version: "2004-12", answers: { name: "Ines" } });
+    expect(called("/api/v1/widget/visits")[0]?.body).toEqual({ site_key: "KEY", page: { url: "https://shop.example.org/", title: "", referrer: "" }, cookies_consent: false });
+    expect(find("composer")).not.toBeNull();
+    expect(sessionStorage.getItem("velaro.visitor.KEY")).toContain("secret");
+    expect(localStorage).toHaveLength(0);
+  });
+
+  it("sends a number as a number, and what is none as it was typed", async () => {
+    await show();
+    await click("launcher");
+    await type("answer-name", "Ines");
+    await type("answer-age", "34");
+    await click("acknowledge");
+    answers["POST /api/v1/widget/conversations"] = () => ({ status: 422, body: { code: "invalid", errors: [] } });
+    await click("start");
+    await type("answer-age", "old");
+    await click("start");
+    expect(called("/api/v1/widget/conversations").map(({ body }) => (body?.answers as Record<string, unknown>).age)).toEqual([34, "old"]);
+    expect(called("/api/v1/widget/visits")).toHaveLength(1);
+  });
+
+  it("shows what is wrong beside the field, and keeps what was typed", async () => {
+    answers["POST /api/v1/widget/conversations"] = () => ({ status: 422, body: { code: "invalid", detail: "x", errors: [{ field: "answers.age", detail: "At least 18." }] } });
+    await show();
+    await start();
+    expect(root.textContent).toContain("At least 18.");
+    expect(document.activeElement).toBe(find("answer-age"));
+    expect((find("answer-name") as HTMLInputElement).value).toBe("Ines");
+    expect(sessionStorage).toHaveLength(0);
+  });
+
+  it("asks for the acknowledgement again when the policy has changed meanwhile", async () => {
+    answers["POST /api/v1/widget/conversations"] = () => ({ status: 409, body: { code: "policy-not-acknowledged", detail: "x" } });
+    await show();
+    answers["GET /api/v1/widget/config?site=KEY"] = () => ({ status: 200, body: { ...CONFIG, policy: { ...CONFIG.policy, version: "2026-01" } } });
+    await start();
+    expect(find("start-problem")?.textContent).toContain("changed");
+    expect((find("acknowledge") as HTMLInputElement).checked).toBe(false);
+    expect(find("notice")?.textContent).toContain("version 2026-01");
+  });
+
+  it("works with storage refused", async () => {
+    await show(() => {
+      throw new DOMException("denied", "SecurityError");
+    });
+    await start();
+    await type("composer", "hello");
+    await click("send");
+    expect(find("message")?.dataset.state).toBe("sent");
+  });
+});
+
+describe("talking", () => {
+  it("shows the place in the queue, then who answers", async () => {
+    await show();
+    await start();
+    server.socket.say({ type: "conversation", conversation_id: "k", status: "queued", position: 2 });
+    await settle();
+    expect(find("standing")?.textContent).toContain("number 2");
+    server.socket.say({ type: "conversation", conversation_id: "k", status: "active", operator: { id: "o-1", name: "Maya" } });
+    await settle();
+    expect(find("standing")?.textContent).toContain("Maya");
+  });
+
+  it("says sending until the echo, then sent, in the same element", async () => {
+    server.isEchoing = false;
+    await show();
+    await start();
+    await type("composer", "  hello  ");
+    await click("send");
+    const shown = find("message");
+    expect(shown?.dataset).toMatchObject({ state: "sending" });
+    expect(shown?.dataset.seq).toBeUndefined();
+    const { client_id, text } = server.socket.sentOf("message")[0] as { client_id: string; text: string };
+    expect(text).toBe("hello");
+    server.socket.echo(server.store(client_id, text));
+    await settle();
+    expect(find("message")).toBe(shown);
+    expect(shown?.dataset).toMatchObject({ state: "sent", seq: "1" });
+  });
+
+  it("shows markup as the words it was typed in", async () => {
+    await show();
+    await start();
+    server.socket.echo(server.store("x", "<img src=x onerror=alert(1)>", { ...OPERATOR, name: "<b>Maya</b>" }));
+    await settle();
+    expect(root.querySelector("img, b")).toBeNull();
+    expect(find("message-text")?.textContent).toBe("<img src=x onerror=alert(1)>");
+  });
+
+  it("is minimised with Escape, keeps count of what is new, and gives focus back", async () => {
+    await show();
+    await start();
+    await act(async () => void document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" })));
+    await settle();
+    expect(document.activeElement).toBe(find("launcher"));
+    server.socket.echo(server.store("x", "there you are", OPERATOR));
+    await settle();
+    expect(find("launcher")?.getAttribute("aria-label")).toBe("Open chat, 1 new message");
+    await click("launcher");
+    expect(root.textContent).toContain("there you are");
+  });
+
+  it("ends only after asking again", async () => {
+    await show();
+    await start();
+    await click("close");
+    expect(called("/api/v1/widget/conversations/k/close")).toEqual([]);
+    await click("close-confirm");
+    expect(called("/api/v1/widget/conversations/k/close")).toHaveLength(1);
+    expect(find("ended")).not.toBeNull();
+    expect(find("composer")).toBeNull();
+    await click("start-again");
+    expect(find("acknowledge")).not.toBeNull();
+    expect((find("acknowledge") as HTMLInputElement).checked).toBe(false);
+  });
+
+  it("goes on after a reload, with what had not been confirmed", async () => {
+    await show();
+    await start();
+    server.isEchoing = false;
+    await type("composer", "hello");
+    await click("send");
+    const { client_id } = server.socket.sentOf("message")[0] as { client_id: string };
+    await act(async () => render(null, root));
+    server.isEchoing = true;
+    await show();
+    await settle();
+    expect(server.stored.map((stored) => stored.client_id)).toEqual([client_id]);
+    expect(find("message")?.dataset.state).toBe("sent");
+  });
+
+  it("starts afresh when the server does not know the visitor any more", async () => {
+    await show();
+    await start();
+    await act(async () => render(null, root));
+    answers["GET /api/v1/widget/conversations/k/messages?after=0"] = () => ({ status: 401, body: { code: "not-authenticated", detail: "" } });
+    await show();
+    expect(find("acknowledge")).not.toBeNull();
+    expect(sessionStorage).toHaveLength(0);
+  });
+});

@@ -1,0 +1,46 @@
+"""What surveys listens to, and the process that listens and announces."""
+
+import signal
+import threading
+from functools import partial
+
+from chassis import clock
+from chassis.bus import Bus, Consumer, Subscriptions, WorkQueue
+from chassis.outbox import Dispatcher
+from contracts.chat import ConversationOpened
+from services.surveys import actions
+from services.surveys.bootstrap import SERVICE, Context, bootstrap
+
+QUEUE = WorkQueue("surveys.attach-responses", hears=(ConversationOpened,))
+
+
+def subscriptions(context: Context) -> Subscriptions:
+    """What is done about each event."""
+    return {ConversationOpened: partial(actions.attach_responses, store=context.store, clock=clock.now)}
+
+
+def main() -> None:
+    """Run until told to stop."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(bootstrap(), stop)
+
+
+def run(context: Context, stop: threading.Event) -> None:
+    """Hear events in this thread and announce from the outbox in another, until ``stop`` is set."""
+    url = context.settings.amqp_url.get_secret_value()
+    bus = Bus(url, service=SERVICE)
+    bus.start()
+    dispatcher = threading.Thread(target=Dispatcher(context.database, bus).run, args=(stop,), name="outbox")
+    dispatcher.start()
+    try:
+        Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context)).run(stop)
+    finally:
+        stop.set()
+        dispatcher.join()
+        bus.close()
+
+
+if __name__ == "__main__":
+    main()

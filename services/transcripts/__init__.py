@@ -1,0 +1,1 @@
+"""The permanent record: who said what, sealed when the conversation ends, archived when it is old."""

@@ -1,0 +1,294 @@
+"""What transcripts can do, whoever asks: the bus, another service or a timer."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Literal
+
+import structlog
+import ua_parser
+
+from chassis.http import ServiceUnavailable
+from chassis.mongo import StoreUnavailable
+from contracts.chat import (
+    Capture,
+    ConversationAccepted,
+    ConversationClosed,
+    ConversationOpened,
+    MessagePosted,
+)
+from contracts.payload import Payload
+from contracts.surveys import ResponseRecorded
+from contracts.transcripts import TranscriptSealed
+from services.transcripts.model import (
+    Captured,
+    Fact,
+    Message,
+    Opening,
+    Place,
+    Seal,
+    Search,
+    Transcript,
+    TranscriptDamaged,
+    TranscriptNotFound,
+    WordsMissing,
+    differing,
+    is_whole,
+    packed,
+    unpacked,
+    verified,
+    words_of,
+    words_said,
+)
+from services.transcripts.store import TranscriptStore
+
+log = structlog.get_logger(__name__)
+
+FetchMessages = Callable[[str, str], Sequence[Message]]
+"""Asks chat for the messages of a customer's conversation; those it still has, in order."""
+
+Outcome = Literal["archived", "left", "stuck"]
+
+JOB_LASTS = timedelta(minutes=8)
+ARCHIVE_BATCH = 40
+ARCHIVE_THREADS = 4
+MOST_STUCK = 3
+POSTPONED_FOR = timedelta(seconds=20)
+MISSING_WORDS_POSTPONED_FOR = timedelta(hours=1)
+LONGEST_WAIT = timedelta(minutes=15)
+LATE_SEALING_LASTS = timedelta(seconds=20)
+LATE_SEALING_BATCH = 20
+LONGEST_USER_AGENT = 512
+DESKTOP_SYSTEMS = frozenset({"Windows", "Mac OS X", "Linux", "Ubuntu", "Debian", "Fedora", "Chrome OS", "FreeBSD"})
+
+
+def record(payloads: Sequence[Payload], *, store: TranscriptStore) -> None:
+    """Keep everything these say, in whatever order they came and however often."""
+    record_messages([payload for payload in payloads if isinstance(payload, MessagePosted)], store=store)
+    store.note([fact for payload in payloads if (fact := _fact_in(payload))])
+
+
+def record_messages(messages: Sequence[MessagePosted], *, store: TranscriptStore) -> None:
+    if not messages:
+        return
+    # A message that comes again after its conversation was archived must not come back to life.
+    last_seqs = store.last_seqs({message.conversation_id for message in messages})
+    unsealed: list[MessagePosted] = []
+    for message in messages:
+        last_seq = last_seqs.get((message.customer_id, message.conversation_id))
+        if last_seq is None:
+            unsealed.append(message)
+        elif message.seq > last_seq:
+            log.error("message after the seal", conversation_id=message.conversation_id, seq=message.seq)
+    store.add_messages(unsealed)
+
+
+def _fact_in(payload: Payload) -> Fact | None:
+    match payload:
+        case ConversationOpened():
+            return Opening(opened=payload, captured=understood(payload.capture))
+        case ConversationAccepted() | ConversationClosed() | ResponseRecorded():
+            return payload
+    return None
+
+
+def understood(capture: Capture) -> Captured:
+    """What was captured, with the user agent taken apart into browser, operating system and device."""
+    parsed = ua_parser.parse(capture.user_agent[:LONGEST_USER_AGENT])
+    browser, system, device = parsed.user_agent, parsed.os, parsed.device
+    unnamed_device = "Computer" if system and system.family in DESKTOP_SYSTEMS else ""
+    return Captured(
+        ip=capture.ip,
+        user_agent=capture.user_agent,
+        language=capture.language,
+        page=capture.page,
+        browser=_joined(browser.family, browser.major) if browser else "",
+        os=_joined(system.family, system.major, system.minor) if system else "",
+        device=device.family if device else unnamed_device,
+    )
+
+
+def _joined(family: str, *version: str | None) -> str:
+    return " ".join(filter(None, (family, ".".join(filter(None, version)))))
+
+
+def seal_transcript(closed: ConversationClosed, *, store: TranscriptStore, fetch: FetchMessages, now: datetime) -> None:
+    """Seal once every word is there, and announce it; fetch from chat what is missing or different.
+
+    Raises ``WordsMissing`` if the words are not to be had, ``ServiceUnavailable`` if chat does not answer.
+    """
+    if store.is_sealed(closed.customer_id, closed.conversation_id):
+        return
+    messages: Sequence[Message] = store.messages(closed.customer_id, closed.conversation_id)
+    if not is_whole(messages, closed.last_seq, closed.digest):
+        messages = _put_right(closed, messages, store=store, fetch=fetch)
+    seal = Seal(closed=closed, sealed_at=now, words=words_said(messages))
+    if store.seal(seal, announcing=_announcement(seal)):
+        log.info("transcript sealed", conversation_id=closed.conversation_id, messages=closed.last_seq)
+
+
+def seal_or_postpone(
+    closed: ConversationClosed, *, store: TranscriptStore, fetch: FetchMessages, now: datetime
+) -> None:
+    """Seal now, or later if chat does not answer: recording must not wait for it. Raises ``WordsMissing``."""
+    try:
+        seal_transcript(closed, store=store, fetch=fetch, now=now)
+    except ServiceUnavailable:
+        store.postpone(closed, until=now + POSTPONED_FOR)
+        tell = log.error if now - closed.closed_at > LONGEST_WAIT else log.warning
+        tell("seal postponed: chat does not answer", conversation_id=closed.conversation_id)
+
+
+def seal_postponed(*, store: TranscriptStore, fetch: FetchMessages, now: datetime) -> None:
+    """Try again what is due, for some seconds at most."""
+    deadline = time.monotonic() + LATE_SEALING_LASTS.total_seconds()
+    while due := store.postponed(now, limit=LATE_SEALING_BATCH):
+        for closed in due:
+            _seal_late(closed, store=store, fetch=fetch, now=now)
+            if time.monotonic() > deadline:
+                return
+
+
+def _seal_late(closed: ConversationClosed, *, store: TranscriptStore, fetch: FetchMessages, now: datetime) -> None:
+    try:
+        seal_or_postpone(closed, store=store, fetch=fetch, now=now)
+    except WordsMissing:
+        # There is no delivery left to be dead-lettered: it stays here, unsealed, and is told of every time.
+        store.postpone(closed, until=now + MISSING_WORDS_POSTPONED_FOR)
+
+
+def _put_right(
+    closed: ConversationClosed, held: Sequence[Message], *, store: TranscriptStore, fetch: FetchMessages
+) -> Sequence[Message]:
+    right = fetch(closed.customer_id, closed.conversation_id)
+    if not is_whole(right, closed.last_seq, closed.digest):
+        log.error(
+            "transcript not sealed",
+            conversation_id=closed.conversation_id,
+            messages=closed.last_seq,
+            held=len(held),
+            fetched=len(right),
+        )
+        raise WordsMissing(closed.conversation_id)
+    wrong = differing(held, right)
+    store.put_right(closed.customer_id, closed.conversation_id, messages=wrong, last_seq=closed.last_seq)
+    log.warning("messages fetched from chat", conversation_id=closed.conversation_id, messages=len(wrong))
+    return right
+
+
+def _announcement(seal: Seal) -> TranscriptSealed:
+    return TranscriptSealed(
+        customer_id=seal.closed.customer_id,
+        conversation_id=seal.closed.conversation_id,
+        last_seq=seal.closed.last_seq,
+        digest=seal.closed.digest,
+        sealed_at=seal.sealed_at,
+    )
+
+
+def find_transcripts(
+    customer_id: str,
+    *,
+    text: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    after: Place | None,
+    limit: int,
+    store: TranscriptStore,
+) -> tuple[list[Transcript], Place | None]:
+    """A page of the customer's transcripts, newest first, and where the next one begins, if there is one."""
+    words = tuple(words_of(text)) if text else ()
+    if text and not words:
+        return [], None
+    search = Search(words=words, since=since, until=until)
+    found = store.find(customer_id, search, after=after, limit=limit + 1)
+    page = found[:limit]
+    if len(found) == len(page):
+        return page, None
+    return page, Place(closed_at=page[-1].closed_at, conversation_id=page[-1].conversation_id)
+
+
+def show_transcript(
+    customer_id: str, conversation_id: str, *, store: TranscriptStore
+) -> tuple[Transcript, Sequence[Message]]:
+    """A transcript and its words, wherever they are. Raises ``TranscriptNotFound`` and ``TranscriptDamaged``."""
+    transcript = store.get(customer_id, conversation_id)
+    try:
+        return transcript, _words_in(transcript, store=store)
+    except TranscriptDamaged:
+        # They may have moved to the archive since we asked where they are.
+        moved = store.get(customer_id, conversation_id)
+        if moved.storage == transcript.storage:
+            log.error("transcript damaged", conversation_id=conversation_id, storage=transcript.storage)
+            raise
+    return moved, _words_in(moved, store=store)
+
+
+def show_own_transcript(
+    customer_id: str, conversation_id: str, *, visitor_id: str | None, store: TranscriptStore
+) -> tuple[Transcript, Sequence[Message]]:
+    """As ``show_transcript``, for the visitor who took part; to any other visitor there is none."""
+    if store.get(customer_id, conversation_id).visitor_id != visitor_id:
+        raise TranscriptNotFound(conversation_id)
+    return show_transcript(customer_id, conversation_id, store=store)
+
+
+def _words_in(transcript: Transcript, *, store: TranscriptStore) -> Sequence[Message]:
+    if transcript.archive:
+        return unpacked(transcript, store.content_of(transcript, transcript.archive))
+    return verified(transcript, store.messages(transcript.customer_id, transcript.conversation_id))
+
+
+def archive_transcripts(*, store: TranscriptStore, sealed_before: datetime, now: datetime) -> int:
+    """Archive what was sealed before then, for some minutes at most; how many. What is left is for the next job."""
+    deadline = time.monotonic() + JOB_LASTS.total_seconds()
+    outcomes: Counter[Outcome] = Counter()
+    with ThreadPoolExecutor(ARCHIVE_THREADS) as threads:
+        for batch in _live_transcripts(sealed_before, store=store):
+            outcomes.update(threads.map(partial(_archived_or_left, store=store, now=now), batch))
+            if outcomes["stuck"] >= MOST_STUCK:
+                raise StoreUnavailable
+            if time.monotonic() > deadline:
+                break
+    return outcomes["archived"]
+
+
+def _live_transcripts(sealed_before: datetime, *, store: TranscriptStore) -> Iterable[Sequence[Transcript]]:
+    last: Transcript | None = None
+    while batch := store.sealed_before(sealed_before, after=last, limit=ARCHIVE_BATCH):
+        yield batch
+        last = batch[-1]
+
+
+def _archived_or_left(transcript: Transcript, *, store: TranscriptStore, now: datetime) -> Outcome:
+    """What became of it. One that cannot be archived now must not keep the others from their archive."""
+    try:
+        return "archived" if archive_transcript(transcript, store=store, now=now) else "left"
+    except TranscriptDamaged:
+        # It stays where it is, for people to look at.
+        log.error("transcript damaged", conversation_id=transcript.conversation_id, storage=transcript.storage)
+        return "left"
+    except StoreUnavailable:
+        # The transaction of a process that was killed holds on to its transcript until it expires.
+        log.warning("transcript not archived: stuck", conversation_id=transcript.conversation_id)
+        return "stuck"
+
+
+def archive_transcript(transcript: Transcript, *, store: TranscriptStore, now: datetime) -> bool:
+    """Move the words of one live transcript into an archive; False if another has done it.
+
+    The archive is written, read back and checked before the one transaction that makes it count
+    and drops the live words. Until then all can be done again, by anybody.
+    """
+    live = store.messages(transcript.customer_id, transcript.conversation_id)
+    if not live and transcript.last_seq and store.get(transcript.customer_id, transcript.conversation_id).archive:
+        return False
+    archive = store.put_archive(transcript, packed(transcript, verified(transcript, live)), now=now)
+    unpacked(transcript, store.content_of(transcript, archive))
+    is_moved = store.move_to_archive(transcript, archive)
+    if is_moved:
+        log.debug("transcript archived", conversation_id=transcript.conversation_id, bytes=archive.compressed_size)
+    return is_moved

@@ -1,0 +1,115 @@
+"""What transcripts listens to: everything said and done in conversations, in batches."""
+
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from chassis import correlation
+from chassis.bus import BatchConsumer, Bus, Delivery, Retry, WorkQueue
+from chassis.clock import now
+from chassis.http import ServiceUnavailable
+from chassis.outbox import Dispatcher
+from chassis.problems import Unavailable
+from contracts.chat import ConversationAccepted, ConversationClosed, ConversationOpened, MessagePosted
+from contracts.surveys import ResponseRecorded
+from services.transcripts import actions
+from services.transcripts.actions import FetchMessages
+from services.transcripts.bootstrap import SERVICE, Context, bootstrap
+from services.transcripts.model import Message, WordsMissing
+from services.transcripts.store import TranscriptStore
+
+SEALING_THREADS = 4
+
+QUEUE = WorkQueue(
+    "transcripts.record-messages",
+    hears=(ConversationOpened, ConversationAccepted, ConversationClosed, MessagePosted, ResponseRecorded),
+)
+
+
+def record_deliveries(deliveries: Sequence[Delivery], *, store: TranscriptStore, fetch: FetchMessages) -> None:
+    """Record a batch, then seal what closed in it.
+
+    A conversation that cannot be sealed does not keep the rest of its batch from it; only then is it
+    told, so that its delivery ends in the dead letters. Without the database the batch is retried,
+    which keeps the order.
+    """
+    try:
+        actions.record([delivery.payload for delivery in deliveries], store=store)
+        refusals = _seal(deliveries, store=store, fetch=_until_silent(fetch))
+    except Unavailable as error:
+        raise Retry(type(error).__name__) from error
+    if refusals:
+        raise refusals[0]
+
+
+def _seal(deliveries: Sequence[Delivery], *, store: TranscriptStore, fetch: FetchMessages) -> list[WordsMissing]:
+    closings = [delivery for delivery in deliveries if isinstance(delivery.payload, ConversationClosed)]
+    if not closings:
+        return []
+    # Most of the time is spent waiting for a majority to have the commit: they can wait together.
+    with ThreadPoolExecutor(SEALING_THREADS) as threads:
+        refusals = threads.map(partial(_refusal_to_seal, store=store, fetch=fetch), closings)
+        return [refusal for refusal in refusals if refusal]
+
+
+def _refusal_to_seal(delivery: Delivery, *, store: TranscriptStore, fetch: FetchMessages) -> WordsMissing | None:
+    closed = delivery.payload
+    assert isinstance(closed, ConversationClosed)
+    with correlation.bound(delivery.correlation_id):
+        try:
+            actions.seal_or_postpone(closed, store=store, fetch=fetch, now=now())
+        except WordsMissing as refusal:
+            return refusal
+    return None
+
+
+def _until_silent(fetch: FetchMessages) -> FetchMessages:
+    """As ``fetch``, until chat once does not answer: waiting for that costs seconds, so it is asked no more."""
+    silence: list[ServiceUnavailable] = []
+
+    def fetch_unless_silent(customer_id: str, conversation_id: str) -> Sequence[Message]:
+        if silence:
+            raise silence[0]
+        try:
+            return fetch(customer_id, conversation_id)
+        except ServiceUnavailable as error:
+            silence.append(error)
+            raise
+
+    return fetch_unless_silent
+
+
+def main() -> None:
+    """Run until told to stop."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(bootstrap(), stop)
+
+
+def run(context: Context, stop: threading.Event) -> None:
+    """Record in this thread and announce from the outbox in another, until ``stop`` is set."""
+    url = context.settings.amqp_url.get_secret_value()
+    bus = Bus(url, service=SERVICE)
+    bus.start()
+    dispatcher = threading.Thread(target=Dispatcher(context.database, bus).run, args=(stop,), name="outbox")
+    dispatcher.start()
+    try:
+        consumer(context).run(stop)
+    finally:
+        stop.set()
+        dispatcher.join()
+        bus.close()
+
+
+def consumer(context: Context) -> BatchConsumer:
+    """The queue, and what is done with batches from it."""
+    url = context.settings.amqp_url.get_secret_value()
+    handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages)
+    return BatchConsumer(url, service=SERVICE, queues=[QUEUE], payloads=QUEUE.hears, handle=handle)
+
+
+if __name__ == "__main__":
+    main()

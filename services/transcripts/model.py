@@ -1,0 +1,215 @@
+"""Transcripts, and the rules by which they are sealed, archived and found."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from contracts.chat import Capture, ConversationAccepted, ConversationClosed, ConversationOpened, Sender
+from contracts.digest import digest_of
+from contracts.surveys import Answer, ResponseRecorded
+
+Storage = Literal["live", "archived"]
+
+LONGEST_WORD = 64
+MOST_WORDS = 50_000
+"""How many different words of one transcript can be searched for; a conversation of people has far fewer."""
+
+# In scripts that put no space between words, every character counts as a word.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_word = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+
+
+class TranscriptNotFound(Exception):
+    """There is no such transcript."""
+
+
+class CursorNotValid(Exception):
+    """Some fields are missing or not acceptable."""
+
+    members = {"errors": [{"field": "after", "detail": "This is no cursor of an earlier answer"}]}
+
+
+class TranscriptDamaged(Exception):
+    """The stored words of this transcript do not match its digest, so they are not shown."""
+
+
+class WordsMissing(Exception):
+    """Neither transcripts nor chat holds every word of a closed conversation, so it cannot be sealed."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person said."""
+
+    seq: int
+    message_id: str
+    client_id: str
+    sender: Sender
+    text: str
+    sent_at: datetime
+
+
+class Captured(Capture, frozen=True, kw_only=True):
+    """What a browser told about its visitor, and what its user agent means."""
+
+    browser: str = ""
+    os: str = ""
+    device: str = ""
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """How a conversation began, its visitor's user agent understood."""
+
+    opened: ConversationOpened
+    captured: Captured
+
+
+Fact = Opening | ConversationAccepted | ConversationClosed | ResponseRecorded
+"""What is noted of a conversation beside its messages; in any order, and any number of times."""
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """A survey as one visitor answered it."""
+
+    response_id: str
+    survey_id: str
+    survey_version: int
+    answers: tuple[Answer, ...]
+    answered_at: datetime
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who took the conversation."""
+
+    operator_id: str
+    name: str
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the words went, by their digest as they are stored, and what they must be when unpacked."""
+
+    compressed_digest: str
+    content_digest: str
+    compressed_size: int
+    content_size: int
+    archived_at: datetime
+
+
+class Seal(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a conversation a transcript."""
+
+    closed: ConversationClosed
+    sealed_at: datetime
+    words: tuple[str, ...]
+
+
+class Transcript(msgspec.Struct, frozen=True, kw_only=True):
+    """A sealed conversation, without its words.
+
+    What its opening told is empty for as long as ``ConversationOpened`` has not been heard.
+    """
+
+    customer_id: str
+    conversation_id: str
+    site_id: str
+    visitor_id: str
+    visitor_name: str = ""
+    opened_at: datetime | None = None
+    closed_at: datetime
+    sealed_at: datetime
+    last_seq: int
+    digest: str
+    operators: tuple[Operator, ...] = ()
+    captured: Captured = Captured()
+    responses: tuple[Response, ...] = ()
+    acknowledged_policy_version: str = ""
+    storage: Storage = "live"
+    archive: Archive | None = None
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """Which transcripts are asked for: with all of ``words``, closed from ``since`` on and before ``until``."""
+
+    words: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in the list, newest first, a page ended."""
+
+    closed_at: datetime
+    conversation_id: str
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What an archive holds. ``format`` is for a later release that has to tell old archives from new."""
+
+    format: Literal[1] = 1
+    customer_id: str
+    conversation_id: str
+    messages: tuple[Message, ...]
+
+
+def is_whole(messages: Sequence[Message], last_seq: int, digest: str) -> bool:
+    """Whether these are the messages 1 to ``last_seq``, in order, and every word of them is right."""
+    return [message.seq for message in messages] == list(range(1, last_seq + 1)) and digest_of(messages) == digest
+
+
+def verified(transcript: Transcript, messages: Sequence[Message]) -> Sequence[Message]:
+    """The same messages. Raises ``TranscriptDamaged`` unless they are those that were sealed."""
+    if not is_whole(messages, transcript.last_seq, transcript.digest):
+        raise TranscriptDamaged(transcript.conversation_id)
+    return messages
+
+
+def differing(held: Iterable[Message], right: Iterable[Message]) -> list[Message]:
+    """Those of ``right`` that are not held as they should be."""
+    known = {message.seq: message for message in held}
+    return [message for message in right if known.get(message.seq) != message]
+
+
+def packed(transcript: Transcript, messages: Sequence[Message]) -> bytes:
+    """The canonical form of the words: the same messages are the same bytes, whoever packs them."""
+    content = Content(
+        customer_id=transcript.customer_id, conversation_id=transcript.conversation_id, messages=tuple(messages)
+    )
+    return msgspec.json.encode(content, order="deterministic")
+
+
+def unpacked(transcript: Transcript, content: bytes) -> Sequence[Message]:
+    """The messages in an archive's content. Raises ``TranscriptDamaged`` unless they are those that were sealed."""
+    try:
+        found = msgspec.json.decode(content, type=Content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TranscriptDamaged(transcript.conversation_id) from error
+    if (found.customer_id, found.conversation_id) != (transcript.customer_id, transcript.conversation_id):
+        raise TranscriptDamaged(transcript.conversation_id)
+    return verified(transcript, found.messages)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def words_of(text: str) -> set[str]:
+    """The words of ``text`` as they are searched for: without regard to case and accents, cut at 64 characters."""
+    folded = text.casefold()
+    if not folded.isascii():
+        apart = unicodedata.normalize("NFKD", folded)
+        folded = "".join(character for character in apart if not unicodedata.combining(character))
+    return {word[:LONGEST_WORD] for word in _word.findall(folded)}
+
+
+def words_said(messages: Iterable[Message]) -> tuple[str, ...]:
+    """Every word that a transcript of these messages can be found by."""
+    said: set[str] = set()
+    for message in messages:
+        said |= words_of(message.text)
+        if len(said) > MOST_WORDS:
+            break
+    return tuple(sorted(said)[:MOST_WORDS])

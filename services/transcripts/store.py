@@ -1,0 +1,350 @@
+"""Where transcripts, messages and archives are kept; the customer is part of every question asked of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+
+import msgspec
+import zstandard
+from bson import Binary
+from pymongo import ASCENDING, DESCENDING, ReplaceOne, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from chassis import mongo
+from chassis.outbox import Outbox
+from contracts.chat import ConversationAccepted, ConversationClosed, MessagePosted
+from contracts.surveys import ResponseRecorded
+from contracts.transcripts import TranscriptSealed
+from services.transcripts.model import (
+    Archive,
+    Fact,
+    Message,
+    Opening,
+    Operator,
+    Place,
+    Response,
+    Seal,
+    Search,
+    Transcript,
+    TranscriptDamaged,
+    TranscriptNotFound,
+    sha256,
+)
+
+Document = dict[str, Any]
+
+DUPLICATE_KEY = 11000
+COMPRESSION_LEVEL = 9
+PART_SIZE = 4 * 1024 * 1024
+"""MongoDB keeps no document over 16 MiB, and an archive may be larger."""
+
+IS_SEALED = {"sealed_at": {"$exists": True}}
+MESSAGE_FIELDS = {"_id": False, "customer_id": False, "conversation_id": False}
+
+
+class TranscriptStore:
+    """Three collections: ``transcripts`` (one document a conversation), ``messages`` (live ones), ``archives``.
+
+    A document of ``transcripts`` begins with the first fact heard and has ``sealed_at`` from the
+    sealing on; nobody outside is shown one without. ``archives`` is keyed by the digest of what it
+    holds, so that writing one twice, or by two at once, changes nothing.
+    """
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self._transcripts = database["transcripts"]
+        self._messages = database["messages"]
+        self._archives = database["archives"]
+        self._outbox = Outbox(database)
+
+    @mongo.unavailable()
+    def ensure_indexes(self) -> None:
+        conversation = [("customer_id", ASCENDING), ("conversation_id", ASCENDING)]
+        self._messages.create_index([*conversation, ("seq", ASCENDING)], unique=True)
+        self._archives.create_index([*conversation, ("compressed_digest", ASCENDING), ("part", ASCENDING)], unique=True)
+        newest_first = [("closed_at", DESCENDING), ("_id", DESCENDING)]
+        for leading in ([("customer_id", ASCENDING)], [("customer_id", ASCENDING), ("words", ASCENDING)]):
+            self._transcripts.create_index([*leading, *newest_first], partialFilterExpression=IS_SEALED)
+        by_age = [("sealed_at", ASCENDING), ("_id", ASCENDING)]
+        self._transcripts.create_index(by_age, partialFilterExpression={"storage": "live"})
+        self._transcripts.create_index([("postponed.until", ASCENDING)], sparse=True)
+        self._outbox.ensure_indexes()
+
+    @mongo.unavailable()
+    def last_seqs(self, conversation_ids: Iterable[str]) -> dict[tuple[str, str], int]:
+        """The last ``seq`` of those conversations that are sealed, by customer and conversation."""
+        which = {"_id": {"$in": sorted(conversation_ids)}, **IS_SEALED}
+        found = self._transcripts.find(which, {"customer_id": True, "last_seq": True})
+        return {(document["customer_id"], document["_id"]): document["last_seq"] for document in found}
+
+    @mongo.unavailable()
+    def add_messages(self, messages: Sequence[MessagePosted]) -> None:
+        """Keep them; one that is there already is left as it is."""
+        if messages:
+            try:
+                self._messages.insert_many([_posted(message) for message in messages], ordered=False)
+            except BulkWriteError as error:
+                _only_duplicates(error)
+
+    @mongo.unavailable()
+    def note(self, facts: Sequence[Fact]) -> None:
+        """Take facts down. Each says the same however often it is noted, and no two disagree."""
+        updates: list[UpdateOne] = [_update_of(fact) for fact in facts]
+        if updates:
+            _bulk(self._transcripts, updates)
+
+    @mongo.unavailable()
+    def put_right(self, customer_id: str, conversation_id: str, *, messages: Sequence[Message], last_seq: int) -> None:
+        """Replace what is held under the ``seq`` of each of ``messages``; drop what is beyond ``last_seq``."""
+        key = {"customer_id": customer_id, "conversation_id": conversation_id}
+        replacements: list[ReplaceOne[Document]] = [
+            ReplaceOne(key | {"seq": message.seq}, key | _document(message), upsert=True) for message in messages
+        ]
+        if replacements:
+            _bulk(self._messages, replacements)
+        self._messages.delete_many(key | {"$or": [{"seq": {"$gt": last_seq}}, {"seq": {"$lt": 1}}]})
+
+    @mongo.unavailable()
+    def messages(self, customer_id: str, conversation_id: str) -> list[Message]:
+        """The live ones, in order."""
+        key = {"customer_id": customer_id, "conversation_id": conversation_id}
+        found = self._messages.find(key, MESSAGE_FIELDS, sort=[("seq", ASCENDING)])
+        return msgspec.convert(list(found), list[Message])
+
+    @mongo.unavailable()
+    def is_sealed(self, customer_id: str, conversation_id: str) -> bool:
+        which = {"_id": conversation_id, "customer_id": customer_id, **IS_SEALED}
+        return self._transcripts.find_one(which, {"_id": True}) is not None
+
+    def seal(self, seal: Seal, *, announcing: TranscriptSealed) -> bool:
+        """Seal and announce, both or neither. False, and no announcement, if it is sealed already."""
+        closed = seal.closed
+        which = {"_id": closed.conversation_id, "customer_id": closed.customer_id, "sealed_at": {"$exists": False}}
+        changes = {
+            "sealed_at": seal.sealed_at,
+            "last_seq": closed.last_seq,
+            "digest": closed.digest,
+            "words": seal.words,
+            "storage": "live",
+        }
+
+        def work(session: ClientSession) -> bool:
+            update = {"$set": changes, "$unset": {"postponed": ""}}
+            is_changed = self._transcripts.update_one(which, update, session=session).modified_count == 1
+            if is_changed:
+                self._outbox.add(announcing, session=session)
+            return is_changed
+
+        return mongo.transaction(self._database, work)
+
+    @mongo.unavailable()
+    def postpone(self, closed: ConversationClosed, *, until: datetime) -> None:
+        """Remember that this is to be sealed, if it is not yet; ``postponed`` tells of it from ``until`` on."""
+        which = {"_id": closed.conversation_id, "customer_id": closed.customer_id, "sealed_at": {"$exists": False}}
+        self._transcripts.update_one(which, {"$set": {"postponed": {"closed": _document(closed), "until": until}}})
+
+    @mongo.unavailable()
+    def postponed(self, now: datetime, *, limit: int) -> list[ConversationClosed]:
+        """What is due to be sealed, of all customers, the longest due first."""
+        by_age = [("postponed.until", ASCENDING)]
+        found = self._transcripts.find(
+            {"postponed.until": {"$lte": now}}, {"postponed": True}, sort=by_age, limit=limit
+        )
+        return [msgspec.convert(document["postponed"]["closed"], ConversationClosed) for document in found]
+
+    @mongo.unavailable()
+    def get(self, customer_id: str, conversation_id: str) -> Transcript:
+        """The sealed transcript. Raises ``TranscriptNotFound``, for another customer's too."""
+        which = {"_id": conversation_id, "customer_id": customer_id, **IS_SEALED}
+        if found := self._transcripts.find_one(which, {"words": False}):
+            return _transcript(found)
+        raise TranscriptNotFound(conversation_id)
+
+    @mongo.unavailable()
+    def find(self, customer_id: str, search: Search, *, after: Place | None, limit: int) -> list[Transcript]:
+        """Sealed transcripts, those that closed last first, from ``after`` on."""
+        which = {"customer_id": customer_id, **IS_SEALED, **_criteria(search, after)}
+        newest_first = [("closed_at", DESCENDING), ("_id", DESCENDING)]
+        found = self._transcripts.find(which, {"words": False, "responses": False}, sort=newest_first, limit=limit)
+        return [_transcript(document) for document in found]
+
+    @mongo.unavailable()
+    def sealed_before(self, moment: datetime, *, after: Transcript | None, limit: int) -> list[Transcript]:
+        """Transcripts of all customers whose words are still live, in the order of their sealing, after ``after``."""
+        which: Document = {"storage": "live", "sealed_at": {"$lt": moment}}
+        if after:
+            later = {"sealed_at": after.sealed_at, "_id": {"$gt": after.conversation_id}}
+            which["$or"] = [{"sealed_at": {"$gt": after.sealed_at}}, later]
+            which["sealed_at"] = {"$gte": after.sealed_at, "$lt": moment}
+        by_age = [("sealed_at", ASCENDING), ("_id", ASCENDING)]
+        found = self._transcripts.find(which, {"words": False}, sort=by_age, limit=limit)
+        return [_transcript(document) for document in found]
+
+    @mongo.unavailable()
+    def put_archive(self, transcript: Transcript, content: bytes, *, now: datetime) -> Archive:
+        """Compress and keep ``content``. It is nobody's archive before ``move_to_archive``."""
+        compressed = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(content)
+        archive = Archive(
+            compressed_digest=sha256(compressed),
+            content_digest=sha256(content),
+            compressed_size=len(compressed),
+            content_size=len(content),
+            archived_at=now,
+        )
+        key = _archive_key(transcript, archive)
+        parts = [compressed[start : start + PART_SIZE] for start in range(0, len(compressed), PART_SIZE)]
+        _bulk(
+            self._archives,
+            [
+                ReplaceOne(key | {"part": part}, key | {"part": part, "data": Binary(data)}, upsert=True)
+                for part, data in enumerate(parts)
+            ],
+        )
+        return archive
+
+    @mongo.unavailable()
+    def content_of(self, transcript: Transcript, archive: Archive) -> bytes:
+        """What was archived, to the byte. Raises ``TranscriptDamaged`` if it is anything else."""
+        parts = self._archives.find(_archive_key(transcript, archive), {"data": True}, sort=[("part", ASCENDING)])
+        compressed = b"".join(part["data"] for part in parts)
+        if sha256(compressed) != archive.compressed_digest:
+            raise TranscriptDamaged(transcript.conversation_id)
+        try:
+            content = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=archive.content_size)
+        except zstandard.ZstdError as error:
+            raise TranscriptDamaged(transcript.conversation_id) from error
+        if sha256(content) != archive.content_digest:
+            raise TranscriptDamaged(transcript.conversation_id)
+        return content
+
+    def move_to_archive(self, transcript: Transcript, archive: Archive) -> bool:
+        """From now on the words are in ``archive``, and the live ones gone. False if they had moved already."""
+        conversation = {"customer_id": transcript.customer_id, "conversation_id": transcript.conversation_id}
+        which = {"_id": transcript.conversation_id, "customer_id": transcript.customer_id, "storage": "live"}
+        changes = {"storage": "archived", "archive": _document(archive)}
+
+        def work(session: ClientSession) -> bool:
+            is_changed = self._transcripts.update_one(which, {"$set": changes}, session=session).modified_count == 1
+            if is_changed:
+                self._messages.delete_many(conversation, session=session)
+                # What a job of another release, killed half-way, may have left.
+                others = {"compressed_digest": {"$ne": archive.compressed_digest}}
+                self._archives.delete_many(conversation | others, session=session)
+            return is_changed
+
+        return mongo.transaction(self._database, work)
+
+
+def _bulk(collection: Collection[Document], requests: Sequence[Any]) -> None:
+    """Write all of it, in any order, in one go. Each request must be one that may be repeated."""
+    try:
+        collection.bulk_write(requests, ordered=False)
+    except BulkWriteError as error:
+        # Two upserts of one key at once, by two processes: it exists now, so that this updates it.
+        _only_duplicates(error)
+        collection.bulk_write(requests, ordered=False)
+
+
+def _only_duplicates(error: BulkWriteError) -> None:
+    """Raise ``error`` if it tells of anything else than keys that are there already."""
+    codes = {failure["code"] for failure in error.details["writeErrors"]}
+    if codes != {DUPLICATE_KEY} or error.details["writeConcernErrors"]:
+        raise error
+
+
+@singledispatch
+def _update_of(fact: object) -> UpdateOne:
+    raise TypeError(type(fact).__name__)
+
+
+@_update_of.register
+def _(fact: Opening) -> UpdateOne:
+    opened = fact.opened
+    changes = {
+        "site_id": opened.site_id,
+        "visitor_id": opened.visitor_id,
+        "visitor_name": opened.visitor_name,
+        "opened_at": opened.opened_at,
+        "acknowledged_policy_version": opened.acknowledged_policy_version,
+        "captured": _document(fact.captured),
+    }
+    return _upsert(opened.customer_id, opened.conversation_id, {"$set": changes})
+
+
+@_update_of.register
+def _(fact: ConversationAccepted) -> UpdateOne:
+    operator = Operator(operator_id=fact.operator_id, name=fact.operator_name)
+    changes = {"$addToSet": {"operators": _document(operator)}}
+    return _upsert(fact.customer_id, fact.conversation_id, changes)
+
+
+@_update_of.register
+def _(fact: ConversationClosed) -> UpdateOne:
+    changes = {"site_id": fact.site_id, "visitor_id": fact.visitor_id, "closed_at": fact.closed_at}
+    return _upsert(fact.customer_id, fact.conversation_id, {"$set": changes})
+
+
+@_update_of.register
+def _(fact: ResponseRecorded) -> UpdateOne:
+    response = Response(
+        response_id=fact.response_id,
+        survey_id=fact.survey_id,
+        survey_version=fact.survey_version,
+        answers=fact.answers,
+        answered_at=fact.answered_at,
+    )
+    return _upsert(fact.customer_id, fact.conversation_id, {"$addToSet": {"responses": _document(response)}})
+
+
+def _upsert(customer_id: str, conversation_id: str, changes: Mapping[str, Any]) -> UpdateOne:
+    return UpdateOne({"_id": conversation_id, "customer_id": customer_id}, changes, upsert=True)
+
+
+def _posted(message: MessagePosted) -> Document:
+    return {
+        "customer_id": message.customer_id,
+        "conversation_id": message.conversation_id,
+        "seq": message.seq,
+        "message_id": message.message_id,
+        "client_id": message.client_id,
+        "sender": {"kind": message.sender.kind, "id": message.sender.id, "name": message.sender.name},
+        "text": message.text,
+        "sent_at": message.sent_at,
+    }
+
+
+def _criteria(search: Search, after: Place | None) -> Document:
+    criteria: Document = {}
+    if search.words:
+        # The index serves one of the words: a long one is in fewer transcripts than a short one.
+        criteria["words"] = {"$all": sorted(search.words, key=len, reverse=True)}
+    bounds = {"$gte": search.since, "$lt": search.until, "$lte": after.closed_at if after else None}
+    if given := {operator: moment for operator, moment in bounds.items() if moment is not None}:
+        criteria["closed_at"] = given
+    if after:
+        criteria["$or"] = [
+            {"closed_at": {"$lt": after.closed_at}},
+            {"closed_at": after.closed_at, "_id": {"$lt": after.conversation_id}},
+        ]
+    return criteria
+
+
+def _archive_key(transcript: Transcript, archive: Archive) -> Document:
+    return {
+        "customer_id": transcript.customer_id,
+        "conversation_id": transcript.conversation_id,
+        "compressed_digest": archive.compressed_digest,
+    }
+
+
+def _document(thing: msgspec.Struct) -> Document:
+    document: Document = msgspec.to_builtins(thing, builtin_types=(datetime,))
+    return document
+
+
+def _transcript(document: Document) -> Transcript:
+    return msgspec.convert(document | {"conversation_id": document["_id"]}, Transcript)

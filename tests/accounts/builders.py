@@ -1,0 +1,42 @@
+"""What the tests of accounts build their situations from."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from chassis.ids import new_id
+from services.accounts.bootstrap import Context
+from services.accounts.operators.model import Operator
+from services.accounts.sites.model import Site
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+
+
+def an_operator(context: Context, customer_id: str = "c1", *, password: str = PASSWORD, **changed: Any) -> Operator:
+    fields = {
+        "operator_id": new_id(),
+        "email": f"{new_id()}@shop.example",
+        "name": "Somebody",
+        "role": "operator",
+        "password_hash": context.passwords.hash(password),
+        "created_at": NOW,
+    }
+    return context.operators.add_once(customer_id, Operator(customer_id=customer_id, **fields | changed))
+
+
+def a_site(customer_id: str = "c1", **changed: Any) -> Site:
+    fields = {
+        "site_id": new_id(),
+        "site_key": new_id(),
+        "name": "Shop",
+        "origins": ("https://shop.example",),
+        "created_at": NOW,
+    }
+    return Site(customer_id=customer_id, **fields | changed)
+
+
+def outbox(context: Context) -> list[dict[str, Any]]:
+    """What waits to be announced, as it will be on the bus."""
+    rows = context.database["outbox"].find().sort("_id")
+    return [{"type": row["type"], **json.loads(row["payload"])} for row in rows]

@@ -1,0 +1,66 @@
+"""The outbox reaches the broker: the real process, the real servers."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import msgspec
+
+from chassis.bus import Consumer, WorkQueue
+from chassis.testing import eventually
+from contracts.accounts import SessionRevoked
+from services.accounts.sessions import actions
+from tests.accounts.builders import NOW, PASSWORD
+
+
+def test_what_was_revoked_is_announced(amqp_url, context, settings, ann):
+    heard = []
+    queue = WorkQueue("tests.revocations", hears=(SessionRevoked,))
+    consumer = Consumer(amqp_url, service="tests", queue=queue, subscriptions={SessionRevoked: heard.append})
+    stop = threading.Event()
+    thread = threading.Thread(target=consumer.run, args=(stop,))
+    thread.start()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.accounts.consumer"], env=environment(settings, amqp_url)
+    )
+    try:
+        session_id = signed_out(context, ann)
+        eventually(lambda: any(event.session_id == session_id for event in heard), timeout=30)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+        stop.set()
+        thread.join(15)
+
+    assert {event.session_id for event in heard} == {session_id}
+    assert heard[0].operator_id == ann.operator_id
+    assert context.database["outbox"].count_documents({}) == 0
+
+
+def signed_out(context, operator):
+    _, session, _ = actions.sign_in(
+        operator.email,
+        PASSWORD,
+        ip="",
+        user_agent="",
+        now=NOW,
+        operators=context.operators,
+        sessions=context.sessions,
+        passwords=context.passwords,
+        limits=context.limits,
+    )
+    actions.sign_out("c1", operator.operator_id, session.session_id, now=NOW, sessions=context.sessions)
+    return session.session_id
+
+
+def environment(settings, amqp_url):
+    return os.environ | {
+        "VELARO_AMQP_URL": amqp_url,
+        "VELARO_MONGO_URL": settings.mongo_url.get_secret_value(),
+        "VELARO_SERVICE_KEY": "{}",
+        "VELARO_SERVICE_KEYS": msgspec.json.encode({"keys": []}).decode(),
+    }

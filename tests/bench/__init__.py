@@ -1,0 +1,1 @@
+"""Measurements through the public edge; nothing here passes or fails."""

@@ -1,0 +1,361 @@
+import threading
+import time
+
+import pytest
+
+from chassis.bus import BatchConsumer, Restart, Retry, WorkQueue
+from chassis.problems import Unavailable
+from chassis.testing import eventually
+from contracts.chat import MessagePosted, PostMessage
+from tests.chassis.bus.builders import a_command, a_message
+
+
+@pytest.fixture
+def work(queue_name):
+    return WorkQueue(queue_name, hears=(MessagePosted,), single_active=True, attempts=3)
+
+
+@pytest.fixture
+def consume(amqp_url, running, work, outside):
+    """Starts a batch consumer of ``work`` with one handler, and returns once it is there."""
+
+    def start(handle, *, url=amqp_url, queues=(work,), payloads=(MessagePosted, PostMessage), **settings):
+        consumer = BatchConsumer(url, service="tests", queues=queues, payloads=payloads, handle=handle, **settings)
+        run = running(consumer)
+        eventually(lambda: all(outside.is_consumed(each.name) for each in queues))
+        return run
+
+    return start
+
+
+@pytest.fixture
+def bus(amqp_url, make_bus):
+    return make_bus(amqp_url)
+
+
+class Recorder:
+    """A handler that remembers what it handled, and fails where it is told to."""
+
+    def __init__(self):
+        self.batches = []
+        self.failing = {}
+        self.tries = []
+
+    @property
+    def seqs(self):
+        return [seq for batch in self.batches for seq in batch]
+
+    def __call__(self, deliveries):
+        batch = [delivery.payload.seq for delivery in deliveries]
+        self.tries.append(batch)
+        for seq in batch:
+            if seq in self.failing:
+                raise self.failing[seq]
+        self.batches.append(batch)
+
+
+def test_all_deliveries_are_handled_in_order_and_acknowledged(consume, bus, outside, work):
+    handle = Recorder()
+    run = consume(handle)
+
+    bus.publish_all(a_message(seq) for seq in range(3000)).result(20)
+
+    eventually(lambda: len(handle.seqs) == 3000)
+    assert handle.seqs == list(range(3000))
+    assert max(len(batch) for batch in handle.batches) <= 500
+    run.stop()
+    assert outside.depth(work.name) == 0
+
+
+def test_what_waits_is_taken_in_batches(consume, bus, outside, work):
+    consume(Recorder()).stop()
+    bus.publish_all(a_message(seq) for seq in range(100)).result(20)
+    first, go_on = threading.Event(), threading.Event()
+    handle = Recorder()
+
+    def slow(deliveries):
+        handle(deliveries)
+        first.set()
+        go_on.wait(10)
+
+    consume(slow, max_batch=30)
+    first.wait(10)
+    eventually(lambda: outside.depth(work.name) == 0)
+    go_on.set()
+
+    eventually(lambda: len(handle.seqs) == 100)
+    assert 30 in [len(batch) for batch in handle.batches]
+    assert max(len(batch) for batch in handle.batches) <= 30
+
+
+def test_a_lone_delivery_is_not_kept_waiting(consume, bus):
+    arrived = []
+    consume(lambda deliveries: arrived.append(time.monotonic()))
+    took = []
+
+    for seq in range(30):
+        sent_at = time.monotonic()
+        bus.publish(a_message(seq))
+        took.append(eventually(lambda seq=seq: len(arrived) > seq and arrived[seq], every=0.001) - sent_at)
+
+    assert sorted(took)[15] < 0.02
+
+
+def test_a_delivery_tells_how_it_came(consume, bus, work):
+    seen = []
+    consume(seen.extend)
+
+    bus.publish(a_message(1), message_id="message-1", correlation_id="request-1").result(20)
+
+    [delivery] = eventually(lambda: seen)
+    assert delivery.payload == a_message(1)
+    assert delivery.queue == work.name
+    assert (delivery.message_id, delivery.correlation_id) == ("message-1", "request-1")
+    assert (delivery.redelivered, delivery.attempts) == (False, 0)
+
+
+def test_the_handler_runs_in_the_thread_that_called_run(consume, bus):
+    threads = set()
+    run = consume(
+        lambda deliveries: threads.add(threading.current_thread()),
+        on_channel=lambda: threads.add(threading.current_thread()),
+    )
+
+    bus.publish(a_message(1)).result(20)
+
+    eventually(lambda: threads == {run.thread})
+
+
+def test_several_queues_are_one_stream(consume, bus, queue_name):
+    queues = [WorkQueue(f"{queue_name}-{letter}") for letter in "abc"]
+    seen = []
+    consume(seen.extend, queues=queues)
+
+    for number in range(30):
+        bus.send(a_command(number), queue=queues[number % 3].name).result(20)
+
+    eventually(lambda: len(seen) == 30)
+    assert {delivery.queue for delivery in seen} == {each.name for each in queues}
+    for each in queues:
+        mine = [int(d.payload.command_id.split("-")[1]) for d in seen if d.queue == each.name]
+        assert mine == sorted(mine)
+
+
+def test_a_broken_payload_in_the_middle_rests_among_the_dead(consume, bus, outside, work):
+    handle = Recorder()
+    run = consume(handle)
+
+    for seq in range(5):
+        bus.publish(a_message(seq)).result(20)
+    outside.publish(work.name, b"{", type=MessagePosted.routing_key, message_id="broken")
+    for seq in range(5, 10):
+        bus.publish(a_message(seq)).result(20)
+
+    properties, body = outside.get(work.dead)
+    assert (properties.message_id, body) == ("broken", b"{")
+    eventually(lambda: handle.seqs == list(range(10)))
+    run.stop()
+    assert outside.depth(work.name) == 0
+
+
+def test_what_keeps_failing_in_the_middle_is_set_aside_and_the_order_of_the_rest_kept(consume, bus, outside, work):
+    consume(Recorder()).stop()
+    bus.publish_all(a_message(seq) for seq in range(10)).result(20)
+    handle = Recorder()
+    handle.failing = {4: ZeroDivisionError()}
+
+    run = consume(handle)
+
+    properties, _ = outside.get(work.dead)
+    assert properties.headers["x-reason"] == "ZeroDivisionError"
+    eventually(lambda: handle.seqs == [0, 1, 2, 3, 5, 6, 7, 8, 9])
+    run.stop()
+    assert outside.depth(work.name) == outside.depth(work.dead) == 0
+
+
+@pytest.mark.parametrize("reason", [Retry("not now"), Unavailable("the store is away")])
+def test_a_retried_batch_comes_again_until_it_is_handled(consume, bus, outside, work, reason):
+    handle = Recorder()
+    handle.failing = {0: reason}
+    consume(handle)
+    bus.publish_all(a_message(seq) for seq in range(5)).result(20)
+
+    eventually(lambda: len(handle.tries) > work.attempts + 1)
+    assert handle.batches == []
+    handle.failing = {}
+
+    eventually(lambda: handle.seqs == [0, 1, 2, 3, 4])
+    assert outside.depth(work.dead) == 0
+
+
+def test_a_restart_brings_everything_again_on_a_new_channel(consume, bus):
+    channels = []
+    handle = Recorder()
+    handle.failing = {3: Restart()}
+    consume(handle, on_channel=lambda: channels.append(len(handle.tries)))
+    eventually(lambda: channels == [0])
+
+    bus.publish_all(a_message(seq) for seq in range(5)).result(20)
+    eventually(lambda: len(channels) > 2)
+    handle.failing = {}
+
+    eventually(lambda: handle.seqs[-5:] == [0, 1, 2, 3, 4])
+
+
+def test_the_order_survives_restarts_while_more_keeps_coming(consume, bus):
+    handle = Recorder()
+
+    def restart_now_and_then(deliveries):
+        if len(handle.tries) in (5, 15, 30):
+            handle.tries.append([])
+            raise Restart
+        handle(deliveries)
+
+    consume(restart_now_and_then, max_batch=10)
+    for first in range(0, 1000, 10):
+        bus.publish_all(a_message(seq) for seq in range(first, first + 10)).result(20)
+
+    eventually(lambda: set(handle.seqs) == set(range(1000)), timeout=30)
+    assert first_times(handle.seqs) == list(range(1000))
+
+
+def test_the_order_survives_one_consumer_stopping_and_the_next_taking_over(consume, bus):
+    handle = Recorder()
+    runs = [consume(handle, max_batch=10)]
+    for first in range(0, 1000, 10):
+        if first % 250 == 0:
+            runs.append(consume(handle, max_batch=10))
+            runs.pop(0).stop()
+        bus.publish_all(a_message(seq) for seq in range(first, first + 10)).result(20)
+
+    eventually(lambda: set(handle.seqs) == set(range(1000)), timeout=30)
+    assert first_times(handle.seqs) == list(range(1000))
+
+
+def test_nothing_is_lost_or_reordered_while_the_connection_keeps_breaking(consume, bus, outside, work, proxy):
+    handle = Recorder()
+    run = consume(handle, url=proxy.url, max_batch=50)
+
+    for first in range(0, 2000, 200):
+        bus.publish_all(a_message(seq) for seq in range(first, first + 200)).result(20)
+        proxy.cut()
+
+    eventually(lambda: set(handle.seqs) == set(range(2000)), timeout=30)
+    assert first_times(handle.seqs) == list(range(2000))
+    run.stop()
+    assert outside.depth(work.name) == 0
+
+
+def test_it_comes_back_after_the_broker_closed_the_connection(consume, amqp_url, make_bus, close_from_broker):
+    handle = Recorder()
+    channels = []
+    consume(handle, on_channel=lambda: channels.append(1))
+    eventually(lambda: len(channels) == 1)
+
+    close_from_broker()
+
+    eventually(lambda: len(channels) == 2)
+    make_bus(amqp_url).publish(a_message(1)).result(20)
+    eventually(lambda: handle.seqs == [1])
+
+
+def test_a_deleted_queue_is_declared_and_consumed_again(consume, bus, outside, work):
+    handle = Recorder()
+    consume(handle)
+
+    outside.channel.queue_delete(work.name)
+
+    def heard_again() -> bool:
+        bus.publish(a_message(1)).result(20)
+        return bool(handle.seqs)
+
+    assert eventually(heard_again, timeout=60)
+
+
+def test_another_takes_over_a_single_active_queue_where_the_first_stopped(consume, bus, proxy):
+    first, second = Recorder(), Recorder()
+    consume(first, url=proxy.url, max_batch=20)
+    bus.publish_all(a_message(seq) for seq in range(500)).result(20)
+    eventually(lambda: len(first.seqs) == 500)
+    consume(second, max_batch=20)
+    bus.publish_all(a_message(seq) for seq in range(500, 1000)).result(20)
+    eventually(lambda: len(first.seqs) == 1000)
+    assert second.tries == []
+
+    proxy.close()
+    bus.publish_all(a_message(seq) for seq in range(1000, 1500)).result(20)
+
+    eventually(lambda: second.seqs[-500:] == list(range(1000, 1500)))
+
+
+def test_it_takes_no_more_than_its_prefetch(consume, bus, outside, work):
+    release = threading.Event()
+    consume(lambda deliveries: release.wait(10), prefetch=100)
+
+    bus.publish_all(a_message(seq) for seq in range(300)).result(20)
+
+    eventually(lambda: outside.depth(work.name) == 200)
+    release.set()
+    eventually(lambda: outside.depth(work.name) == 0)
+
+
+def test_a_batch_whose_channel_is_gone_is_not_tried_again(consume, bus, proxy):
+    handle = Recorder()
+    handle.failing = {0: Retry()}
+    channels = []
+    consume(handle, url=proxy.url, on_channel=lambda: channels.append(1))
+    bus.publish(a_message(0)).result(20)
+    eventually(lambda: len(handle.tries) > 2)
+
+    proxy.is_refusing = True
+    proxy.cut()
+
+    def tries_have_ended() -> bool:
+        before = len(handle.tries)
+        time.sleep(1)
+        return len(handle.tries) == before
+
+    eventually(tries_have_ended)
+    handle.failing = {}
+    proxy.is_refusing = False
+    eventually(lambda: handle.seqs == [0], timeout=20)
+    assert len(channels) == 2
+
+
+def test_a_broken_payload_is_set_aside_before_anything_after_it_is_acknowledged(consume, bus, outside, work):
+    consume(Recorder()).stop()
+    outside.publish(work.name, b"{", type=MessagePosted.routing_key)
+    bus.publish_all([a_message(1), a_message(2), a_message(3)]).result(20)
+    handle = Recorder()
+    handle.failing = {2: ZeroDivisionError()}
+
+    run = consume(handle)
+
+    buried = {outside.get(work.dead)[1] for _ in range(2)}
+    assert b"{" in buried
+    eventually(lambda: handle.seqs == [1, 3])
+    run.stop()
+    assert outside.depth(work.name) == 0
+
+
+def test_it_stops_while_a_batch_keeps_failing(consume, bus, outside, work):
+    handle = Recorder()
+    handle.failing = {0: Retry()}
+    run = consume(handle)
+    bus.publish(a_message(0)).result(20)
+    eventually(lambda: handle.tries)
+
+    run.stop()
+
+    eventually(lambda: outside.depth(work.name) == 1)
+
+
+def test_it_stops_while_there_is_no_broker(proxy, running, work):
+    proxy.close()
+    consumer = BatchConsumer(proxy.url, service="tests", queues=[work], payloads=[MessagePosted], handle=Recorder())
+
+    running(consumer).stop()
+
+
+def first_times(seqs):
+    return list(dict.fromkeys(seqs))

@@ -1,0 +1,93 @@
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from chassis.bus import Topology, WorkQueue
+from chassis.bus.topology import EXCHANGES, all_events_of, event_key
+from contracts.catalogue import EVENTS
+from contracts.chat import ConversationClosed, MessagePosted
+from tests.chassis.bus.builders import a_message
+
+DEFINITIONS = json.loads(Path("deploy/rabbitmq/definitions.json").read_text())
+WORK = WorkQueue("transcripts.record-messages", hears=(MessagePosted, ConversationClosed))
+
+
+def policies_of(queue: str, vhost: str = "velaro") -> list[str]:
+    return [
+        policy["name"]
+        for policy in DEFINITIONS["policies"]
+        if policy["vhost"] == vhost and re.search(policy["pattern"], queue)
+    ]
+
+
+def test_a_work_queue_has_a_place_to_wait_and_a_place_to_rest():
+    names = [queue.name for queue in Topology.of([WORK]).queues]
+
+    assert names == ["dead-letters", WORK.name, f"{WORK.name}.retry", f"{WORK.name}.dead"]
+
+
+def test_a_work_queue_hears_its_events_of_every_customer_and_its_own_commands():
+    bindings = {(each.exchange, each.routing_key) for each in Topology.of([WORK]).bindings if each.queue == WORK.name}
+
+    assert bindings == {
+        ("commands", WORK.name),
+        ("events", "chat.message.posted.v1.*"),
+        ("events", "chat.conversation.closed.v1.*"),
+    }
+
+
+def test_arguments_hold_only_what_a_policy_cannot():
+    [_, queue, retry, dead] = Topology.of([WorkQueue("chat.p.00", single_active=True)]).queues
+
+    assert queue.arguments == {"x-queue-type": "quorum", "x-single-active-consumer": True}
+    assert dead.arguments == {"x-queue-type": "quorum"}
+    assert retry.arguments["x-dead-letter-routing-key"] == "chat.p.00"
+
+
+def test_the_delay_is_no_argument_so_that_it_can_be_changed():
+    slow = WorkQueue(WORK.name, hears=WORK.hears, retry_delay=timedelta(minutes=5))
+
+    assert Topology.of([slow]) == Topology.of([WORK])
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_binding_of_a_customer_matches_every_event_and_no_other_customers(event):
+    pattern = re.escape(all_events_of("acme")).replace(r"\*", "[^.]+")
+
+    assert re.fullmatch(pattern, f"{event.routing_key}.acme")
+    assert not re.fullmatch(pattern, f"{event.routing_key}.globex")
+
+
+def test_the_key_on_the_wire_ends_with_the_customer():
+    assert event_key(a_message(1, customer_id="acme")) == "chat.message.posted.v1.acme"
+
+
+def test_the_definitions_hold_the_exchanges_that_the_services_declare():
+    defined = {(each["name"], each["type"]) for each in DEFINITIONS["exchanges"] if each["vhost"] == "velaro"}
+
+    assert defined == {(exchange.name, exchange.kind) for exchange in EXCHANGES}
+
+
+@pytest.mark.parametrize("queue", ["chat.p.00", "transcripts.record-messages", "surveys.attach-responses"])
+def test_work_queues_are_limited_and_dead_lettered(queue):
+    assert policies_of(queue) == ["work"]
+
+
+@pytest.mark.parametrize("queue", ["chat.p.00.retry", "chat.p.00.dead", "dead-letters"])
+def test_what_rests_is_not_dead_lettered_again(queue):
+    assert policies_of(queue) == ["rest"]
+
+
+def test_the_queues_of_gateways_are_bounded():
+    assert policies_of("amq.gen-JzTY20BRgKO.HjmUJj0wLg") == ["listeners"]
+
+
+def test_task_queues_are_limited_and_dead_lettered():
+    assert policies_of("transcripts.tasks", "velaro-tasks") == ["work"]
+
+
+def test_no_definition_names_a_user_or_a_secret():
+    assert set(DEFINITIONS) == {"vhosts", "exchanges", "queues", "bindings", "policies"}

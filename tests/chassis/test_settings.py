@@ -1,0 +1,68 @@
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from chassis.settings import StoreSettings, read
+
+COMPLETE = {
+    "VELARO_AMQP_URL": "amqp://broker",
+    "VELARO_MONGO_URL": "mongodb://user:sesame@database/one",
+    "VELARO_SERVICE_KEY": "{}",
+    "VELARO_SERVICE_KEYS": '{"keys":[]}',
+}
+
+
+class Settings(StoreSettings):
+    patience: int = 5
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.delenv("VELARO_SECRETS_DIR", raising=False)
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_settings_come_from_the_environment():
+    settings = read(Settings)
+
+    assert settings.amqp_url.get_secret_value() == "amqp://broker"
+    assert settings.service_keys == '{"keys":[]}'
+    assert (settings.log_level, settings.patience) == ("INFO", 5)
+
+
+def test_secrets_cannot_be_printed():
+    assert "sesame" not in repr(read(Settings))
+
+
+def test_settings_cannot_be_changed():
+    settings = read(Settings)
+
+    with pytest.raises(ValidationError):
+        settings.patience = 6
+
+
+def test_every_problem_is_told_at_once_and_no_value_with_it(environment, capsys):
+    environment.delenv("VELARO_AMQP_URL")
+    environment.delenv("VELARO_SERVICE_KEY")
+    environment.setenv("VELARO_PATIENCE", "hunter2")
+
+    with pytest.raises(SystemExit) as end:
+        read(Settings)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert end.value.code == 78
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        "VELARO_AMQP_URL",
+        "VELARO_PATIENCE",
+        "VELARO_SERVICE_KEY",
+    ]
+    assert "hunter2" not in "".join(lines)
+
+
+def test_secrets_may_be_files(environment, tmp_path):
+    environment.delenv("VELARO_MONGO_URL")
+    (tmp_path / "velaro_mongo_url").write_text("mongodb://from-a-file/one")
+    environment.setenv("VELARO_SECRETS_DIR", str(tmp_path))
+
+    assert read(Settings).mongo_url == SecretStr("mongodb://from-a-file/one")

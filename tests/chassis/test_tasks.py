@@ -1,0 +1,108 @@
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from celery import signals
+from celery.contrib.testing.worker import start_worker
+
+from chassis import correlation
+from chassis.tasks import SLOTS, claim_slot, ensure_slots, make_celery
+from chassis.testing import eventually
+
+NOW = datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def test_one_of_many_beats_wins_a_slot(database):
+    ensure_slots(database)
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda _: claim_slot(database, "sweep", MINUTE, NOW), range(8)))
+
+    assert won.count(True) == 1
+
+
+def test_slots_of_other_times_and_names_are_others(database):
+    ensure_slots(database)
+
+    assert claim_slot(database, "sweep", MINUTE, NOW)
+    assert not claim_slot(database, "sweep", MINUTE, NOW + timedelta(seconds=29))
+    assert claim_slot(database, "sweep", MINUTE, NOW + timedelta(seconds=30))
+    assert claim_slot(database, "report", MINUTE, NOW)
+
+
+def test_slots_are_cleaned_away_in_time(database):
+    ensure_slots(database)
+
+    assert any("expireAfterSeconds" in index for index in database[SLOTS].index_information().values())
+
+
+def test_making_it_reads_nothing_until_it_is_needed():
+    celery = make_celery("shop", broker_url=lambda: pytest.fail("asked too early"))
+
+    assert celery.main == "shop"
+
+
+def test_the_configuration_is_the_one_for_quorum_queues():
+    conf = make_celery("shop", broker_url="amqp://nowhere", beat_schedule={}).conf
+
+    assert conf.broker_url == "amqp://nowhere"
+    assert conf.task_acks_late
+    assert conf.task_reject_on_worker_lost
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.broker_transport_options == {"confirm_publish": True}
+    assert conf.control_queue_exclusive
+    assert conf.event_queue_exclusive
+    assert conf.accept_content == ["json"]
+    [queue] = conf.task_queues
+    assert queue.name == "shop.tasks"
+    assert queue.queue_arguments == {"x-queue-type": "quorum"}
+    assert queue.exchange.type == "topic"
+
+
+@contextmanager
+def working(celery):
+    with start_worker(celery, pool="threads", concurrency=1, perform_ping_check=False, shutdown_timeout=30):
+        yield
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_task_has_its_context_and_the_senders_correlation_id(amqp_url, monkeypatch):
+    # A service's tasks, imported for another test, would set up its logs, for which there are no settings here.
+    monkeypatch.setattr(signals.setup_logging, "receivers", [])
+    seen = []
+    made = []
+
+    def context():
+        made.append(os.getpid())
+        return {"store": "the store"}
+
+    celery = make_celery("shop", broker_url=amqp_url, context=context)
+
+    @celery.task(name="shop.pack", bind=True)
+    def pack(self, thing):
+        seen.append((thing, self.context["store"], correlation.current()))
+
+    with working(celery):
+        with correlation.bound("req-1"):
+            pack.delay("lamp")
+            pack.apply_async(("desk",), countdown=0.2)
+        eventually(lambda: len(seen) == 2, timeout=30)
+
+    assert sorted(seen) == [("desk", "the store", "req-1"), ("lamp", "the store", "req-1")]
+    assert made == [os.getpid()]
+    assert threading.current_thread() is threading.main_thread()
+
+
+def test_a_task_without_context_says_so():
+    celery = make_celery("shop", broker_url="memory://")
+
+    @celery.task(name="shop.pack", bind=True)
+    def pack(self):
+        return self.context
+
+    with pytest.raises(RuntimeError, match="no context"):
+        pack()

@@ -1,0 +1,443 @@
+"""The relay on a real database: what it stores, what it announces, and that dying anywhere changes nothing."""
+
+import threading
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from chassis.bus import Down, Restart, Retry
+from chassis.mongo import StoreUnavailable
+from chassis.testing import RecordingBus, a_delivery
+from contracts.chat import (
+    CommandRejected,
+    ConversationAccepted,
+    ConversationClosed,
+    ConversationCommand,
+    ConversationOpened,
+    MessagePosted,
+)
+from contracts.digest import digest_of
+from services.chat.relay import LogIncomplete, Relay
+from services.chat.store import ConversationStore, VisitorStore
+from tests.chat.builders import (
+    CONVERSATION,
+    CUSTOMER,
+    OPERATOR,
+    OTHER_OPERATOR,
+    VISITOR,
+    a_closing,
+    a_conversation,
+    a_dropping,
+    a_message,
+    a_post,
+    a_visit,
+    an_acceptance,
+    an_opening,
+)
+from tests.chat.fakes import Fate, Killed, Mortal
+
+
+class Desk:
+    """A relay, and what an onlooker sees of it."""
+
+    def __init__(self, conversations: ConversationStore, visitors: VisitorStore) -> None:
+        self.conversations = conversations
+        self.visitors = visitors
+        self.bus = RecordingBus()
+        self.relay = Relay(conversations=conversations, visitors=visitors, bus=self.bus)
+
+    def do(self, *commands: ConversationCommand, redelivered: bool = False) -> list:
+        """What the relay announces when these commands come as one batch."""
+        before = len(self.bus.published)
+        self.relay.handle([a_delivery(command, redelivered=redelivered) for command in commands])
+        return self.bus.published[before:]
+
+    def log(self, conversation_id: str = CONVERSATION) -> list[tuple[int, str]]:
+        return [(message.seq, message.text) for message in self.conversations.log(CUSTOMER, conversation_id)]
+
+
+@pytest.fixture
+def desk(conversations: ConversationStore, visitors: VisitorStore) -> Desk:
+    return Desk(conversations, visitors)
+
+
+@pytest.fixture
+def other_desk(conversations: ConversationStore, visitors: VisitorStore) -> Desk:
+    return Desk(conversations, visitors)
+
+
+def kinds(events: Sequence) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def test_opening_stores_the_conversation_with_what_was_captured(desk: Desk, visitors: VisitorStore):
+    visitors.add_visit(CUSTOMER, a_visit())
+    command = an_opening(department="sales")
+    [event] = desk.do(command)
+    assert isinstance(event, ConversationOpened)
+    assert (event.caused_by, event.department, event.visitor_id) == (command.command_id, "sales", VISITOR.id)
+    assert event.capture == a_visit().capture()
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).capture == a_visit().capture()
+
+
+@pytest.mark.parametrize("visit", [{"visitor_id": "visitor-2"}, {"visit_id": "visit-2"}])
+def test_nobody_opens_a_conversation_with_what_was_captured_of_somebody_else(desk: Desk, visitors: VisitorStore, visit):
+    visitors.add_visit(CUSTOMER, a_visit(**visit))
+    [event] = desk.do(an_opening())
+    assert event.capture.ip == ""
+
+
+def test_opening_words_are_the_first_message(desk: Desk):
+    command = an_opening(text="Hi!")
+    opened, posted = desk.do(command, a_post("And one more thing"))[:2]
+    assert kinds([opened, posted]) == ["ConversationOpened", "MessagePosted"]
+    assert (posted.seq, posted.text, posted.client_id, posted.sender) == (1, "Hi!", command.command_id, VISITOR)
+    assert desk.log() == [(1, "Hi!"), (2, "And one more thing")]
+
+
+def test_a_message_is_announced_as_it_is_stored(desk: Desk):
+    desk.do(an_opening())
+    [event] = desk.do(a_post("Hello"))
+    [stored] = desk.conversations.log(CUSTOMER, CONVERSATION)
+    assert (event.seq, event.message_id, event.text, event.sent_at) == (
+        1,
+        stored.message_id,
+        stored.text,
+        stored.sent_at,
+    )
+
+
+def test_the_whole_life_of_a_conversation_in_one_batch(desk: Desk):
+    commands = [an_opening(text="1"), an_acceptance(), a_post("2"), a_post("3", sender=OPERATOR), a_closing()]
+    events = desk.do(*commands)
+    assert kinds(events) == [
+        "ConversationOpened",
+        "MessagePosted",
+        "ConversationAccepted",
+        "MessagePosted",
+        "MessagePosted",
+        "ConversationClosed",
+    ]
+    assert (events[-1].last_seq, events[-1].closed_by) == (3, OPERATOR)
+    assert events[-1].digest == digest_of(desk.conversations.log(CUSTOMER, CONVERSATION))
+    assert desk.log() == [(1, "1"), (2, "2"), (3, "3")]
+
+
+def test_messages_of_many_conversations_in_one_batch_each_have_their_order(desk: Desk):
+    names = [f"c{number}" for number in range(20)]
+    desk.do(*(an_opening(conversation_id=name) for name in names))
+    desk.do(*(a_post(f"{number}", conversation_id=name) for number in range(1, 6) for name in names))
+    for name in names:
+        assert desk.log(name) == [(number, f"{number}") for number in range(1, 6)]
+
+
+def test_a_message_sent_again_is_stored_once_and_answered_twice(desk: Desk):
+    desk.do(an_opening())
+    [first] = desk.do(a_post("Hello", client_id="c"))
+    repeated = a_post("Hello", client_id="c")
+    [second] = desk.do(repeated)
+    assert (second.seq, second.message_id, second.caused_by) == (first.seq, first.message_id, repeated.command_id)
+    assert desk.log() == [(1, "Hello")]
+
+
+def test_a_message_sent_again_in_the_middle_of_a_batch_holds_nobody_up(desk: Desk):
+    desk.do(an_opening(), an_opening(conversation_id="other"))
+    desk.do(a_post("1", client_id="c"))
+    commands = [a_post("2"), a_post("x", conversation_id="other"), a_post("1", client_id="c"), a_post("3")]
+    events = desk.do(*commands)
+    assert [(event.conversation_id, event.seq) for event in events] == [
+        (CONVERSATION, 2),
+        ("other", 1),
+        (CONVERSATION, 1),
+        (CONVERSATION, 3),
+    ]
+
+
+def test_a_message_sent_again_after_the_close_gets_its_place(desk: Desk):
+    desk.do(an_opening(), an_acceptance(), a_post("Hello", client_id="c"), a_closing())
+    [event] = desk.do(a_post("Hello", client_id="c"))
+    assert (kinds([event]), event.seq) == (["MessagePosted"], 1)
+
+
+def test_a_client_id_that_another_sender_used_gives_away_nothing(desk: Desk):
+    desk.do(an_opening(), an_acceptance(), a_post("from the visitor", client_id="1"))
+    [event] = desk.do(a_post("from the operator", client_id="1", sender=OPERATOR))
+    assert (event.seq, event.text) == (2, "from the operator")
+
+
+def test_nothing_is_said_after_the_close(desk: Desk):
+    desk.do(an_opening(), an_acceptance(), a_post("1"), a_closing())
+    [event] = desk.do(a_post("2"))
+    assert isinstance(event, CommandRejected)
+    assert event.code == "not-open"
+    assert desk.log() == [(1, "1")]
+
+
+def test_a_second_operator_is_refused(desk: Desk):
+    desk.do(an_opening(), an_acceptance())
+    [event] = desk.do(an_acceptance(OTHER_OPERATOR))
+    assert (event.code, event.conversation_id) == ("already-accepted", CONVERSATION)
+
+
+@pytest.mark.parametrize("command", [a_post, an_acceptance, a_closing, an_opening])
+def test_another_customer_finds_no_conversation(desk: Desk, command):
+    desk.do(an_opening())
+    [event] = desk.do(command(customer_id="customer-2"))
+    assert (event.code, event.customer_id) == ("not-found", "customer-2")
+    assert desk.log() == []
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).status == "queued"
+
+
+def test_a_text_that_cannot_be_kept_is_refused_and_the_rest_goes_on(desk: Desk):
+    desk.do(an_opening())
+    events = desk.do(a_post("1"), a_post("x" * 100_000), a_post(""), a_post("2"))
+    assert [getattr(event, "code", None) for event in events] == [None, "invalid", "invalid", None]
+    assert desk.log() == [(1, "1"), (2, "2")]
+
+
+def test_closing_twice_is_answered_alike(desk: Desk, other_desk: Desk):
+    closing = a_closing()
+    *_, first = desk.do(an_opening(), an_acceptance(), a_post("1"), closing)
+    assert other_desk.do(closing, redelivered=True) == [first]
+    assert desk.do(closing) == [first]
+
+
+def test_a_conversation_without_words_can_be_closed(desk: Desk):
+    *_, event = desk.do(an_opening(), a_closing(VISITOR))
+    assert isinstance(event, ConversationClosed)
+    assert (event.last_seq, event.digest) == (0, digest_of([]))
+
+
+def test_a_log_with_a_gap_is_not_closed_silently(desk: Desk):
+    desk.do(an_opening())
+    desk.conversations.append([a_message(2)])
+    desk.relay.forget()
+    with pytest.raises(LogIncomplete):
+        desk.do(a_closing(VISITOR))
+
+
+def test_a_dropped_log_is_dropped_once_and_for_all(desk: Desk):
+    post = a_post("1", client_id="c")
+    desk.do(an_opening(), an_acceptance(), post, a_closing())
+    assert desk.do(a_dropping(), a_dropping()) == []
+    assert desk.log() == []
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).is_sealed
+    [event] = desk.do(a_post("2"))
+    assert event.code == "not-open"
+
+
+def test_an_open_conversation_keeps_its_log_whatever_is_said(desk: Desk):
+    desk.do(an_opening(text="1"), a_dropping())
+    assert desk.log() == [(1, "1")]
+
+
+def a_whole_conversation(conversation_id: str = CONVERSATION) -> list[ConversationCommand]:
+    commands = [
+        an_opening(text="1", command_id="open"),
+        a_post("2", client_id="2", command_id="2"),
+        a_post("3", client_id="3", command_id="3"),
+        an_acceptance(command_id="accept"),
+        a_post("4", client_id="4", command_id="4", sender=OPERATOR),
+        a_post("2", client_id="2", command_id="2 again"),
+        a_closing(command_id="close"),
+        a_post("too late", client_id="5", command_id="5"),
+    ]
+    return [msgspec.structs.replace(command, conversation_id=conversation_id) for command in commands]
+
+
+def run_until(fate: Fate, desk: Desk, bus: RecordingBus, commands, *, redelivered: bool = False) -> bool:
+    """Whether a relay lived to the end of the batch."""
+    conversations, visitors = Mortal(desk.conversations, fate), Mortal(desk.visitors, fate)
+    relay = Relay(conversations=conversations, visitors=visitors, bus=Mortal(bus, fate))
+    try:
+        relay.handle([a_delivery(command, redelivered=redelivered) for command in commands])
+    except Killed:
+        return False
+    return True
+
+
+def without_routing(events: Sequence) -> list:
+    """Who is on the case is told as it is now; everything else as it was."""
+    return [
+        msgspec.structs.replace(event, operator_id=None) if isinstance(event, MessagePosted) else event
+        for event in events
+    ]
+
+
+@pytest.mark.parametrize("is_flagged", [True, False])
+def test_a_death_at_any_point_is_made_good_by_the_redelivery(desk: Desk, is_flagged: bool):
+    point, has_lived = 0, False
+    while not has_lived:
+        point += 1
+        conversation_id = f"c{point}"
+        commands = a_whole_conversation(conversation_id)
+        seen_before = RecordingBus()
+        has_lived = run_until(Fate(point), desk, seen_before, commands)
+        desk.relay.forget()
+        events = desk.do(*commands, redelivered=is_flagged)
+        assert desk.log(conversation_id) == [(1, "1"), (2, "2"), (3, "3"), (4, "4")]
+        causes = ["open", "open", "2", "3", "accept", "4", "2 again", "close", "5"]
+        assert [event.caused_by for event in events] == causes
+        closed = desk.conversations.conversation(CUSTOMER, conversation_id)
+        assert (closed.status, closed.last_seq) == ("closed", 4)
+        assert closed.digest == digest_of(desk.conversations.log(CUSTOMER, conversation_id))
+        announced_again = without_routing(events)
+        for event in without_routing(seen_before.published):
+            assert event in announced_again
+    assert point > 40
+
+
+def test_a_death_while_a_log_is_dropped_is_made_good(desk: Desk):
+    for point in range(1, 4):
+        conversation_id = f"c{point}"
+        desk.do(*a_whole_conversation(conversation_id))
+        dropping = a_dropping(conversation_id=conversation_id)
+        run_until(Fate(point), desk, RecordingBus(), [dropping])
+        desk.do(dropping, redelivered=True)
+        assert desk.log(conversation_id) == []
+        assert desk.conversations.conversation(CUSTOMER, conversation_id).is_sealed
+
+
+def test_a_message_that_was_not_announced_is_announced_when_the_batch_comes_again(desk: Desk):
+    desk.do(an_opening())
+    commands = [a_post(f"{number}") for number in range(1, 4)]
+    desk.bus.failure = Down("no broker")
+    with pytest.raises(Retry):
+        desk.do(*commands)
+    desk.bus.failure = None
+    events = desk.do(*commands)
+    assert [(event.seq, event.text) for event in events] == [(1, "1"), (2, "2"), (3, "3")]
+    assert desk.log() == [(1, "1"), (2, "2"), (3, "3")]
+
+
+class Away:
+    """A database that is away for the next call."""
+
+    def __init__(self, conversations: ConversationStore) -> None:
+        self._conversations = conversations
+        self.is_away = False
+
+    def __getattr__(self, name: str):
+        if self.is_away:
+            self.is_away = False
+            raise StoreUnavailable
+        return getattr(self._conversations, name)
+
+
+def test_a_lost_database_means_again_and_not_never(desk: Desk, visitors: VisitorStore):
+    away = Away(desk.conversations)
+    relay = Relay(conversations=away, visitors=visitors, bus=desk.bus)
+    relay.handle([a_delivery(an_opening())])
+    away.is_away = True
+    batch = [a_delivery(a_post("1"))]
+    with pytest.raises(Retry):
+        relay.handle(batch)
+    relay.handle(batch)
+    assert desk.log() == [(1, "1")]
+
+
+def test_a_relay_that_was_away_is_fenced_off_and_reads_anew(desk: Desk, other_desk: Desk):
+    desk.do(an_opening())
+    desk.do(a_post("1"))
+    other_desk.do(a_post("2"), a_post("3"))
+    events = desk.do(a_post("4"))
+    assert [event.seq for event in events] == [4]
+    assert desk.log() == [(1, "1"), (2, "2"), (3, "3"), (4, "4")]
+
+
+def test_a_relay_that_was_away_repeats_what_the_other_did_and_adds_nothing(desk: Desk, other_desk: Desk):
+    batch = [a_post(f"{number}") for number in range(1, 6)]
+    desk.do(an_opening())
+    taken_over = other_desk.do(*batch, redelivered=True)
+    late = desk.do(*batch)
+    assert [event.message_id for event in late] == [event.message_id for event in taken_over]
+    assert desk.log() == [(number, f"{number}") for number in range(1, 6)]
+
+
+def test_a_relay_that_was_away_adds_nothing_to_a_closed_conversation(desk: Desk, other_desk: Desk):
+    desk.do(an_opening(), an_acceptance(), a_post("1"))
+    [closed] = other_desk.do(a_closing())
+    [event] = desk.do(a_post("too late"))
+    assert event.code == "not-open"
+    assert closed.digest == digest_of(desk.conversations.log(CUSTOMER, CONVERSATION))
+
+
+def test_a_relay_that_was_away_adds_nothing_to_a_dropped_log(desk: Desk, other_desk: Desk):
+    desk.do(an_opening(), an_acceptance(), a_post("1"))
+    other_desk.do(a_post("2"), a_closing(), a_dropping())
+    [event] = desk.do(a_post("too late"))
+    assert event.code == "not-open"
+    assert desk.log() == []
+
+
+@pytest.mark.parametrize("late", [an_acceptance(OTHER_OPERATOR), a_closing(VISITOR)])
+def test_of_two_relays_that_change_a_conversation_one_wins(desk: Desk, other_desk: Desk, late):
+    desk.do(an_opening())
+    other_desk.do(an_acceptance(), a_closing())
+    [event] = desk.do(late)
+    assert event.code == "not-open"
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).closed_by == OPERATOR
+
+
+def test_two_relays_that_write_at_the_same_time_leave_no_gap_and_no_duplicate(desk: Desk, other_desk: Desk):
+    desk.do(an_opening())
+    commands = [a_post(f"{number}", client_id=f"{number}") for number in range(200)]
+
+    def work(on: Desk) -> None:
+        for start in range(0, 200, 10):
+            while True:
+                try:
+                    on.do(*commands[start : start + 10])
+                    break
+                except Restart:
+                    continue
+
+    threads = [threading.Thread(target=work, args=(each,)) for each in (desk, other_desk)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert desk.log() == [(number + 1, f"{number}") for number in range(200)]
+    for each in (desk, other_desk):
+        answered = {event.client_id: event.seq for event in each.bus.published if isinstance(event, MessagePosted)}
+        assert answered == {f"{number}": number + 1 for number in range(200)}
+
+
+def test_a_batch_full_of_repetitions_is_looked_up_at_once(desk: Desk, other_desk: Desk):
+    desk.do(*(an_opening(conversation_id=f"c{number}") for number in range(50)))
+    batch = [a_post(f"{n}", conversation_id=f"c{n % 50}", client_id=f"{n}") for n in range(500)]
+    desk.do(*batch)
+    fate = Fate()
+    run_until(fate, other_desk, other_desk.bus, batch, redelivered=True)
+    assert fate.steps <= 10
+    assert [event.text for event in other_desk.bus.published] == [f"{n}" for n in range(500)]
+
+
+def test_only_so_many_conversations_are_remembered(conversations: ConversationStore, visitors: VisitorStore):
+    relay = Relay(conversations=conversations, visitors=visitors, bus=RecordingBus(), heads_kept=3)
+    relay.handle([a_delivery(an_opening(conversation_id=f"c{number}")) for number in range(10)])
+    assert list(relay._heads) == [(CUSTOMER, f"c{number}") for number in (7, 8, 9)]
+
+
+def test_answers_carry_the_correlation_of_their_command(desk: Desk, visitors: VisitorStore):
+    seen: list[str] = []
+
+    class Listening(RecordingBus):
+        def publish_all(self, events, *, correlation_ids=None):
+            seen.extend(correlation_ids)
+            return super().publish_all(events)
+
+    relay = Relay(conversations=desk.conversations, visitors=visitors, bus=Listening())
+    deliveries = [a_delivery(an_opening(text="1")), a_delivery(a_post("2"))]
+    relay.handle([msgspec.structs.replace(each, correlation_id=f"request-{n}") for n, each in enumerate(deliveries)])
+    assert seen == ["request-0", "request-0", "request-1"]
+
+
+def test_an_accepted_conversation_answers_with_its_operator(desk: Desk):
+    desk.conversations.open(a_conversation())
+    [event] = desk.do(an_acceptance())
+    assert isinstance(event, ConversationAccepted)
+    assert (event.operator_id, event.operator_name) == (OPERATOR.id, OPERATOR.name)
+    [posted] = desk.do(a_post())
+    assert posted.operator_id == OPERATOR.id

@@ -1,0 +1,79 @@
+"""The people of a conversation, each through the calls of the public edge."""
+
+from typing import Any
+from uuid import uuid4
+
+from tests.edge.http import Edge, made
+from tests.edge.socket import Socket
+
+WIDGET = "/api/v1/widget"
+ANSWERS = {"name": "Vera", "email": "vera@example.org", "topic": "An order", "orders": 3}
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+class Visitor:
+    """A person on a customer's site."""
+
+    def __init__(self, base_url: str, site_key: str) -> None:
+        self.edge = Edge(base_url)
+        self.edge._session.headers["User-Agent"] = BROWSER
+        self.site_key = site_key
+
+    def arrive(self) -> "Visitor":
+        page = {"url": "https://shop.example/tools", "title": "Tools", "referrer": "https://search.example/"}
+        visit = made(
+            self.edge.post(f"{WIDGET}/visits", {"site_key": self.site_key, "page": page, "cookies_consent": False})
+        )
+        self.edge.bear(visit["visitor_token"])
+        return self
+
+    def config(self) -> Any:
+        return made(self.edge.get(f"{WIDGET}/config", site=self.site_key), 200)
+
+    def open(self, text: str | None = None, answers: dict[str, Any] | None = ANSWERS) -> str:
+        """Acknowledges the policy in force, answers the survey and opens a conversation."""
+        body: dict[str, Any] = {"acknowledged_policy_version": self.config()["policy"]["version"]}
+        body |= ({"answers": answers} if answers else {}) | ({"text": text} if text else {})
+        return str(made(self.edge.post(f"{WIDGET}/conversations", body))["conversation_id"])
+
+    def say(self, conversation_id: str, text: str, client_id: str | None = None) -> Any:
+        body = {"client_id": client_id or str(uuid4()), "text": text}
+        return made(self.edge.post(f"{WIDGET}/conversations/{conversation_id}/messages", body))
+
+    def history(self, conversation_id: str, after: int = 0, wait: int = 0) -> Any:
+        return made(self.edge.get(f"{WIDGET}/conversations/{conversation_id}/messages", after=after, wait=wait), 200)
+
+    def socket(self) -> Socket:
+        return Socket(self.edge.websocket_url, lambda: made(self.edge.post(f"{WIDGET}/tickets"))["ticket"])
+
+
+class Operator:
+    """A person who works for a customer, signed in at the console."""
+
+    def __init__(self, base_url: str, email: str, password: str) -> None:
+        self.edge = Edge(base_url)
+        self.me = made(self.edge.post("/api/v1/sessions", {"email": email, "password": password}))
+
+    def queued(self) -> list[Any]:
+        return list(made(self.edge.get("/api/v1/conversations", status="queued"), 200)["conversations"])
+
+    def accept(self, conversation_id: str) -> None:
+        answer = self.edge.post(f"/api/v1/conversations/{conversation_id}/accept")
+        assert answer.status_code in (200, 201), answer.text
+
+    def say(self, conversation_id: str, text: str, client_id: str | None = None) -> Any:
+        body = {"client_id": client_id or str(uuid4()), "text": text}
+        return made(self.edge.post(f"/api/v1/conversations/{conversation_id}/messages", body))
+
+    def close(self, conversation_id: str) -> None:
+        answer = self.edge.post(f"/api/v1/conversations/{conversation_id}/close")
+        assert answer.status_code in (200, 201), answer.text
+
+    def transcript(self, conversation_id: str) -> Any:
+        """The sealed transcript, or None while there is none."""
+        answer = self.edge.get(f"/api/v1/transcripts/{conversation_id}")
+        assert answer.status_code in (200, 404), answer.text
+        return answer.json() if answer.status_code == 200 else None
+
+    def socket(self) -> Socket:
+        return Socket(self.edge.websocket_url, lambda: made(self.edge.post("/api/v1/tickets"))["ticket"])

@@ -1,0 +1,324 @@
+"""Stand-ins for what the gateway talks to, kept as simple as the answers it needs."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+
+from chassis.auth import Caller
+from chassis.clock import now
+from chassis.http import RemoteProblem
+from chassis.testing import RecordingBus
+from contracts.payload import Command, Event
+from services.gateway.clients import (
+    Claims,
+    ConversationState,
+    Credential,
+    History,
+    Operator,
+    Policy,
+    PolicyVersion,
+    SignIn,
+    Site,
+    StoredMessage,
+    Visit,
+    Visitor,
+)
+from services.gateway.fanout import Fanout
+
+NOT_FOUND = RemoteProblem(404, {"code": "not-found", "detail": "No."})
+
+
+def settled() -> "Future[None]":
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
+
+
+class FakeListener:
+    """Remembers who is bound; says yes at once unless ``is_up`` is taken away."""
+
+    def __init__(self) -> None:
+        self.bound: list[str] = []
+        self.is_up = True
+
+    def bind(self, customer_id: str) -> "Future[None]":
+        self.bound.append(customer_id)
+        return settled() if self.is_up else Future()
+
+    def unbind(self, customer_id: str) -> None:
+        self.bound.remove(customer_id)
+
+
+class AnsweringBus(RecordingBus):
+    """A bus with a relay at its other end: each command is answered by the event that ``answer`` makes of it."""
+
+    def __init__(self, answer: Callable[[Any], Event | None] | None = None) -> None:
+        super().__init__()
+        self.answer = answer
+        self.fanout: Fanout | None = None
+
+    def send(self, command: Command, *, queue: str, correlation_id: str | None = None) -> "Future[None]":
+        sending = super().send(command, queue=queue, correlation_id=correlation_id)
+        event = self.answer(command) if self.answer and self.failure is None else None
+        if event is not None and self.fanout is not None:
+            self.fanout.hear(event)
+        return sending
+
+
+def a_site(**changes: Any) -> Site:
+    values: dict[str, Any] = {
+        "site_id": "site-1",
+        "customer_id": "customer-1",
+        "site_key": "key-1",
+        "name": "Shop",
+        "origins": ["https://shop.example"],
+        "texts": {"greeting": "Hello"},
+        "theme": {"color": "#123456"},
+        "ip_capture": "truncated",
+        "cookies": {"enabled": False},
+    }
+    return Site(**(values | changes))
+
+
+class FakeAccounts:
+    def __init__(self) -> None:
+        self.sites_by_key = {"key-1": a_site()}
+        self.credentials: dict[str, Credential] = {}
+        self.tickets: dict[str, Claims] = {}
+        self.signed_in: list[dict[str, str]] = []
+        self.signed_out: list[Caller] = []
+        self.live = True
+        self.forgotten: list[str] = []
+
+    def add_operator(self, secret: str, kind: Any = "session", role: Any = "operator", **changes: Any) -> Credential:
+        values: dict[str, Any] = {
+            "kind": kind,
+            "session_id": f"session-of-{secret}",
+            "operator_id": "operator-1",
+            "customer_id": "customer-1",
+            "role": role,
+            "name": "Olga",
+            "scopes": ["conversations", "transcripts", "surveys"],
+            "expires_at": "2030-01-01T00:00:00Z",
+        }
+        self.credentials[secret] = Credential(**(values | changes))
+        return self.credentials[secret]
+
+    def sign_in(self, **asked: str) -> SignIn:
+        if asked["password"] != "right":
+            raise RemoteProblem(401, {"code": "wrong-credentials"})
+        self.signed_in.append(asked)
+        person = Operator(
+            operator_id="operator-1", customer_id="customer-1", name="Olga", email=asked["email"], role="operator"
+        )
+        return SignIn(token="secret-session", session_id="session-1", expires_at=now(), operator=person)
+
+    def introspect(self, token: str) -> Credential | None:
+        return self.credentials.get(token)
+
+    def forget_session(self, session_id: str) -> None:
+        self.forgotten.append(session_id)
+
+    def is_live(self, caller: Caller) -> bool:
+        return self.live
+
+    def sign_out(self, caller: Caller) -> None:
+        self.signed_out.append(caller)
+
+    def operator(self, caller: Caller) -> Any:
+        return {
+            "operator_id": caller.subject,
+            "customer_id": caller.customer_id,
+            "name": caller.name,
+            "email": "olga@shop.example",
+            "role": caller.role,
+        }
+
+    def create_token(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return body | {"token_id": "token-1", "token": "secret-token"}
+
+    def tokens(self, caller: Caller) -> Any:
+        return {"tokens": []}
+
+    def revoke_token(self, caller: Caller, token_id: str) -> None:
+        if token_id != "token-1":
+            raise NOT_FOUND
+
+    def ticket(self, claims: Claims) -> Any:
+        ticket = f"ticket-{len(self.tickets)}"
+        self.tickets[ticket] = claims
+        return {"ticket": ticket, "expires_in": 60}
+
+    def redeem(self, ticket: str) -> Claims | None:
+        return self.tickets.pop(ticket, None)
+
+    def site(self, site_key: str) -> Site | None:
+        return self.sites_by_key.get(site_key)
+
+    def sites(self, caller: Caller) -> Any:
+        mine = [site for site in self.sites_by_key.values() if site.customer_id == caller.customer_id]
+        return {"sites": msgspec.to_builtins(mine)}
+
+    def policy(self) -> Policy:
+        return Policy(in_force=PolicyVersion(version="3", effective_at="2026-01-01T00:00:00Z", text="We promise."))
+
+
+class FakeChat:
+    def __init__(self) -> None:
+        self.visits: list[tuple[Caller, dict[str, Any]]] = []
+        self.visitors: dict[str, Visitor] = {}
+        self.conversations_by_id: dict[str, dict[str, Any]] = {}
+        self.logs: dict[str, list[StoredMessage]] = {}
+        self.asked_after: list[int] = []
+        self.failure: Exception | None = None
+
+    def add_visitor(self, token: str, visitor_id: str = "visitor-1", customer_id: str = "customer-1") -> Visitor:
+        self.visitors[token] = Visitor(
+            visitor_id=visitor_id, visit_id="visit-1", customer_id=customer_id, site_id="site-1", name="Visitor 1"
+        )
+        return self.visitors[token]
+
+    def add_conversation(self, conversation_id: str = "c-1", *, said: int = 0, **changes: Any) -> dict[str, Any]:
+        values = {
+            "conversation_id": conversation_id,
+            "customer_id": "customer-1",
+            "site_id": "site-1",
+            "visitor_id": "visitor-1",
+            "visitor_name": "Visitor 1",
+            "status": "queued",
+            "operator": None,
+            "position": 1,
+            "opened_at": "2026-01-01T00:00:00Z",
+            "is_sealed": False,
+        }
+        self.conversations_by_id[conversation_id] = values | changes
+        self.logs[conversation_id] = [a_message(seq) for seq in range(1, said + 1)]
+        return self.conversations_by_id[conversation_id]
+
+    def begin_visit(self, caller: Caller, body: dict[str, Any]) -> Visit:
+        self.visits.append((caller, body))
+        is_known = body.get("visitor_token") in self.visitors
+        return Visit(visitor_id="visitor-1", visit_id="visit-1", visitor_token=None if is_known else "new-token")
+
+    def introspect(self, token: str) -> Visitor | None:
+        return self.visitors.get(token)
+
+    def conversations(self, caller: Caller, *, status: Any = None, after: Any = None, limit: Any = None) -> Any:
+        self._fail()
+        found = [one for one in self.conversations_by_id.values() if self._may_see(caller, one)]
+        return {
+            "conversations": [self._with_last(one) for one in found if status in (None, one["status"])],
+            "next": None,
+        }
+
+    def conversation(self, caller: Caller, conversation_id: str) -> Any:
+        self._fail()
+        found = self.conversations_by_id.get(conversation_id)
+        if found is None or not self._may_see(caller, found):
+            raise NOT_FOUND
+        return self._with_last(found)
+
+    def state(self, caller: Caller, conversation_id: str) -> ConversationState | None:
+        try:
+            return msgspec.convert(self.conversation(caller, conversation_id), ConversationState)
+        except RemoteProblem:
+            return None
+
+    def states(self, caller: Caller, *, status: Any = None, pages: int = 1) -> list[ConversationState]:
+        found = self.conversations(caller, status=status)["conversations"]
+        return msgspec.convert(found, list[ConversationState])
+
+    def queued(self, customer_id: str) -> list[ConversationState]:
+        return self.states(Caller(service="gateway", role="service", customer_id=customer_id), status="queued")
+
+    def messages(self, caller: Caller, conversation_id: str, *, after: int, limit: int) -> History:
+        self.conversation(caller, conversation_id)
+        self.asked_after.append(after)
+        one, said = self.conversations_by_id[conversation_id], self.logs[conversation_id]
+        if one["is_sealed"]:
+            return History(messages=[], last_seq=len(said), status="closed", is_sealed=True)
+        return History(messages=said[after : after + limit], last_seq=len(said), status=one["status"])
+
+    def _may_see(self, caller: Caller, one: dict[str, Any]) -> bool:
+        is_own = caller.role != "visitor" or one["visitor_id"] == caller.subject
+        return one["customer_id"] == caller.customer_id and is_own
+
+    def _with_last(self, one: dict[str, Any]) -> dict[str, Any]:
+        return one | {"last_seq": len(self.logs[one["conversation_id"]])}
+
+    def _fail(self) -> None:
+        if self.failure:
+            raise self.failure
+
+
+class FakeTranscripts:
+    def __init__(self) -> None:
+        self.by_id: dict[str, dict[str, Any]] = {}
+        self.asked: list[dict[str, Any]] = []
+
+    def add(self, transcript_id: str = "t-1", **changes: Any) -> None:
+        self.by_id[transcript_id] = {
+            "transcript_id": transcript_id,
+            "customer_id": "customer-1",
+            "site_id": "site-1",
+            "visitor_id": "visitor-1",
+            "visitor_name": "<b>Vera</b>",
+            "operators": ["Olga"],
+            "messages": [msgspec.to_builtins(a_message(1, text="<script>alert(1)</script>"))],
+            "captured": {"ip": "192.0.2.0", "browser": "Firefox", "os": "Linux"},
+            "last_seq": 1,
+        } | changes
+
+    def transcripts(self, caller: Caller, params: dict[str, Any]) -> Any:
+        self.asked.append(params)
+        return {"transcripts": [one for one in self.by_id.values() if one["customer_id"] == caller.customer_id]}
+
+    def transcript(self, caller: Caller, transcript_id: str) -> Any:
+        found = self.by_id.get(transcript_id)
+        if found is None or found["customer_id"] != caller.customer_id:
+            raise NOT_FOUND
+        return found
+
+    def messages(self, caller: Caller, transcript_id: str, *, after: int, limit: int) -> History:
+        found = self.transcript(caller, transcript_id)
+        said = msgspec.convert(found["messages"], list[StoredMessage])
+        return History(messages=said[after : after + limit], last_seq=len(said), status="closed")
+
+
+class FakeSurveys:
+    def __init__(self) -> None:
+        self.surveys: dict[str, Any] = {}
+        self.recorded: list[dict[str, Any]] = []
+        self.refusal: RemoteProblem | None = None
+
+    def survey(self, caller: Caller, site_id: str) -> Any:
+        return self.surveys.get(site_id)
+
+    recent_survey = survey
+
+    def replace_survey(self, caller: Caller, site_id: str, questions: list[dict[str, Any]]) -> Any:
+        survey = {"survey_id": "survey-1", "version": 2, "placement": "pre-chat", "questions": questions}
+        self.surveys[site_id] = survey
+        return survey
+
+    def record(self, caller: Caller, body: dict[str, Any]) -> Any:
+        if self.refusal:
+            raise self.refusal
+        self.recorded.append(body)
+        return {"response_id": "response-1", "survey_version": 1}
+
+
+def a_message(seq: int, text: str = "", client_id: str = "") -> StoredMessage:
+    return msgspec.convert(
+        {
+            "seq": seq,
+            "message_id": f"m-{seq}",
+            "client_id": client_id or f"client-{seq}",
+            "sender": {"kind": "visitor", "id": "visitor-1", "name": "Visitor 1"},
+            "text": text or f"text {seq}",
+            "sent_at": now(),
+        },
+        StoredMessage,
+    )

@@ -1,0 +1,140 @@
+from typing import Any
+
+import pytest
+
+from chassis.auth import Caller
+from chassis.http import RemoteProblem
+from services.gateway.clients import (
+    AccountsClient,
+    ChatClient,
+    HistoryReader,
+    Recent,
+    SurveysClient,
+    TranscriptsClient,
+    fingerprint,
+)
+
+CALLER = Caller(service="gateway", role="visitor", customer_id="customer-1", subject="visitor-1")
+
+
+class FakeService:
+    """Answers by path, and remembers what it was asked; what it does not know is a 404."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str, Any]] = []
+
+    def get(self, path: str, *, caller: Caller, params: Any = None) -> Any:
+        return self._answer("GET", path, params)
+
+    def post(self, path: str, *, caller: Caller, json: Any = None) -> Any:
+        return self._answer("POST", path, json)
+
+    def put(self, path: str, *, caller: Caller, json: Any = None) -> Any:
+        return self._answer("PUT", path, json)
+
+    def delete(self, path: str, *, caller: Caller) -> Any:
+        return self._answer("DELETE", path, None)
+
+    def _answer(self, method: str, path: str, what: Any) -> Any:
+        self.asked.append((method, path, what))
+        name = path.rsplit("/", 1)[-1].replace("-", "_")
+        if name not in self.answers:
+            raise RemoteProblem(404, {"code": "not-found"})
+        return self.answers[name]
+
+
+CREDENTIAL = {
+    "kind": "session",
+    "session_id": "s-1",
+    "operator_id": "operator-1",
+    "customer_id": "customer-1",
+    "role": "owner",
+    "name": "Olga",
+    "scopes": [],
+    "expires_at": None,
+    "added_later": 1,
+}
+
+
+def accounts(service: FakeService, cache: float = 4) -> AccountsClient:
+    return AccountsClient(service, introspection_cache=cache, site_cache=cache)  # type: ignore[arg-type]
+
+
+def test_an_introspection_is_asked_once_while_it_is_recent_and_again_when_the_session_ends():
+    service = FakeService(introspections=CREDENTIAL)
+    client = accounts(service)
+    assert client.introspect("t") == client.introspect("t")
+    assert len(service.asked) == 1
+    client.forget_session("s-1")
+    client.introspect("t")
+    assert len(service.asked) == 2
+
+
+def test_a_token_nobody_knows_is_nobody_s():
+    assert accounts(FakeService()).introspect("t") is None
+
+
+def test_a_refusal_that_is_not_about_the_token_is_not_taken_for_one():
+    class Refusing(FakeService):
+        def post(self, path: str, *, caller: Caller, json: Any = None) -> Any:
+            raise RemoteProblem(403, {})
+
+    with pytest.raises(RemoteProblem):
+        accounts(Refusing()).introspect("t")
+
+
+def test_a_ticket_can_be_wrong():
+    claims = {
+        "kind": "visitor",
+        "customer_id": "c",
+        "subject": "v",
+        "name": "V",
+        "role": "visitor",
+        "session_id": None,
+        "site_id": "s",
+    }
+    redeemed = accounts(FakeService(ticket_redemptions={"claims": claims})).redeem("x")
+    assert redeemed is not None
+    assert redeemed.subject == "v"
+    assert accounts(FakeService()).redeem("x") is None
+
+
+def test_all_pages_of_a_list_are_read_up_to_a_bound():
+    page = {"conversations": [{"conversation_id": "c", "status": "queued"}], "next": "more"}
+    chat = ChatClient(FakeService(conversations=page), introspection_cache=1)  # type: ignore[arg-type]
+    assert len(chat.states(CALLER, pages=3)) == 3
+
+
+def test_history_is_with_transcripts_once_it_is_sealed():
+    sealed = {"messages": [], "last_seq": 3, "status": "closed", "is_sealed": True}
+    kept = {"messages": [], "last_seq": 3, "status": "closed"}
+    chat, transcripts = FakeService(messages=sealed), FakeService(messages=kept)
+    reader = HistoryReader(
+        chat=ChatClient(chat, introspection_cache=1),  # type: ignore[arg-type]
+        transcripts=TranscriptsClient(transcripts),  # type: ignore[arg-type]
+    )
+    reader.after(CALLER, "c-1", 1)
+    assert transcripts.asked == [("GET", "/internal/v1/transcripts/c-1/messages", {"after": 1, "limit": 200})]
+
+
+def test_a_site_without_a_survey_is_remembered_as_well():
+    service = FakeService()
+    surveys = SurveysClient(service, site_cache=30)  # type: ignore[arg-type]
+    assert surveys.recent_survey(CALLER, "s") is None
+    assert surveys.recent_survey(CALLER, "s") is None
+    assert len(service.asked) == 1
+
+
+def test_recent_answers_expire_and_the_oldest_make_room():
+    present = [0.0]
+    recent: Recent[int] = Recent(10, size=2, clock=lambda: present[0])
+    for number, key in enumerate("abc"):
+        recent.put(key, number)
+    assert [recent.get(key) for key in "abc"] == [None, 1, 2]
+    present[0] = 10.0
+    assert recent.get("c") is None
+
+
+def test_a_cache_holds_no_secret():
+    assert "secret" not in fingerprint("secret")

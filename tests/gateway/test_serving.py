@@ -1,0 +1,81 @@
+"""How a real gateway process ends, and how it says that it is full."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from chassis.testing import eventually
+from tests.gateway.world import Gateway, Socket, World
+
+
+@pytest.fixture(scope="module")
+def world(amqp_url: str) -> Iterator[World]:
+    with World(amqp_url).turning() as turning:
+        yield turning
+
+
+def test_a_process_that_ends_sends_everybody_elsewhere_and_waits_for_nobody(world: World, tmp_path: Path):
+    cid = world.conversation()
+    gateway = Gateway(world, tmp_path, drain_seconds=2)
+    with gateway.serving(), requests.Session() as idle, ThreadPoolExecutor(1) as pool:
+        idle.get(f"{gateway.base_url}/health", timeout=5)
+        path = f"{gateway.base_url}/api/v1/widget/conversations/{cid}/messages?wait=25"
+        polling = pool.submit(requests.get, path, headers={"Authorization": "Bearer visitor-token"}, timeout=30)
+        sockets = [gateway.socket() for _ in range(5)]
+        for socket in sockets:
+            socket.__enter__()
+        eventually(lambda: len(world.requests_for(cid)) >= 2)
+        began = time.monotonic()
+        gateway.process.terminate()
+        assert {Socket.close_code(socket.connection) for socket in sockets} == {1012}
+        assert polling.result(10).status_code == 200
+        gateway.process.wait(30)
+        assert time.monotonic() - began < 8
+        assert gateway.surprises() == []
+
+
+def test_nine_tenths_full_is_full_and_http_still_answers(world: World, tmp_path: Path):
+    with Gateway(world, tmp_path, connections=20).serving() as gateway:
+        sockets = [gateway.socket() for _ in range(18)]
+        for socket in sockets:
+            socket.__enter__()
+        assert Socket.close_code(Socket.bare(gateway.socket_url)) == 1013
+        assert requests.get(f"{gateway.base_url}/health", timeout=5).ok
+        sockets.pop().__exit__()
+
+        def comes_in() -> bool:
+            with gateway.socket():
+                return True
+
+        assert eventually(comes_in)
+        for socket in sockets:
+            socket.__exit__()
+
+
+def test_strangers_may_hold_only_so_many_sockets(world: World, tmp_path: Path):
+    with Gateway(world, tmp_path, unauthenticated_sockets_per_address=2).serving() as gateway:
+        strangers = [Socket.bare(gateway.socket_url) for _ in range(2)]
+        assert Socket.close_code(Socket.bare(gateway.socket_url)) == 1013
+        for stranger in strangers:
+            stranger.close()
+        with gateway.socket(), gateway.socket(), gateway.socket():
+            pass
+
+
+def test_many_sockets_that_come_at_once_are_all_served(world: World, tmp_path: Path):
+    with Gateway(world, tmp_path).serving() as gateway:
+        cid = world.conversation(visitor_id="crowd")
+
+        def seen(_number: int) -> int:
+            with gateway.socket("visitor", "crowd") as socket:
+                socket.send(type="sync", conversation_id=cid, after=0)
+                return int(socket.until("message", timeout=20)["seq"])
+
+        with ThreadPoolExecutor(40) as pool:
+            waiting = [pool.submit(seen, number) for number in range(200)]
+            world.say(cid)
+            assert {one.result(60) for one in waiting} == {1}

@@ -1,0 +1,234 @@
+import json
+import time
+from typing import Any
+
+import gevent
+import pytest
+from gevent.lock import BoundedSemaphore
+from websockets.frames import Frame
+from websockets.streams import StreamReader
+
+from chassis.bus import Down
+from chassis.problems import Unavailable
+from services.gateway.bootstrap import Context
+from services.gateway.clients import Claims
+from services.gateway.session import MOST_VIEWS, Session, Surroundings
+from tests.gateway.builders import a_context, posted
+from tests.gateway.fakes import a_message
+
+MY_CLAIMS = Claims(
+    kind="operator", customer_id="customer-1", subject="operator-1", name="Olga", role="operator", session_id="s-1"
+)
+
+
+class FakeConnection:
+    """What a client says, in order; between the texts, callables do what happens meanwhile."""
+
+    def __init__(self, *script: Any) -> None:
+        self.script = script
+        self.heard_at = time.monotonic()
+        self.is_closing = False
+        self.sent: list[dict[str, Any]] = []
+        self.closed: list[int] = []
+        self.pings = 0
+
+    def open(self) -> None:
+        return
+
+    def over(self) -> None:
+        self.is_closing = True
+
+    def texts(self):
+        for step in self.script:
+            if callable(step):
+                step()
+                gevent.sleep(0)
+            elif not self.is_closing:
+                yield step if isinstance(step, str) else json.dumps(step)
+
+    def send(self, data: bytes) -> None:
+        reader = StreamReader()
+        reader.feed_data(data)
+        while reader.buffer:
+            parsing = Frame.parse(reader.read_exact, mask=False, max_size=None, extensions=None)
+            try:
+                next(parsing)
+            except StopIteration as parsed:
+                self.sent.append(json.loads(bytes(parsed.value.data)))
+
+    def await_room(self) -> None:
+        return
+
+    def ping(self, now: float) -> None:
+        self.pings += 1
+
+    def check_pong(self) -> None:
+        return
+
+    def close(self, code: int) -> None:
+        if not self.is_closing:
+            self.closed.append(code)
+            self.is_closing = True
+
+    def kinds(self) -> list[str]:
+        return [frame["type"] for frame in self.sent]
+
+
+def a_session(context: Context, *script: Any, claims: Claims = MY_CLAIMS) -> tuple[Session, FakeConnection]:
+    ticket = context.accounts.ticket(claims)["ticket"]
+    connection = FakeConnection({"type": "auth", "ticket": ticket}, *script)
+    surroundings = Surroundings(
+        settings=context.settings,
+        accounts=context.accounts,
+        chat=context.chat,
+        history=context.history,
+        commands=context.commands,
+        bus=context.bus,
+        fanout=context.fanout,
+        catching_up=BoundedSemaphore(4),
+    )
+    return Session(connection, surroundings), connection
+
+
+def run(session: Session) -> None:
+    session.run(None, on_authenticated=lambda: None)
+
+
+@pytest.fixture
+def context() -> Context:
+    return a_context()
+
+
+def test_what_happens_before_ready_comes_after_it_and_in_its_place(context):
+    context.chat.add_conversation(said=2, status="active", operator={"id": "operator-1", "name": "Olga"})
+    standings = context.chat.states
+
+    def slow_list(*arguments, **changes):
+        found = standings(*arguments, **changes)
+        context.chat.logs["c-1"].append(a_message(3))
+        context.fanout.hear(posted(3))
+        return found
+
+    context.chat.states = slow_list
+    session, connection = a_session(context, {"type": "sync", "conversation_id": "c-1", "after": 1}, lambda: None)
+    run(session)
+    gevent.sleep(0)
+    assert connection.kinds()[0] == "ready"
+    assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [2, 3]
+
+
+def test_a_socket_is_sent_away_while_the_bus_or_a_service_is_missing(context):
+    context.listener.is_up = False
+    context.fanout.attach(context.listener)
+    session, connection = a_session(context)
+    session._here.fanout.add = _unavailable
+    run(session)
+    assert connection.closed == [1013]
+
+    context = a_context()
+    context.chat.failure = Unavailable()
+    session, connection = a_session(context)
+    run(session)
+    assert connection.closed == [1013]
+
+
+def _unavailable(*_: object) -> None:
+    raise Unavailable
+
+
+def test_a_message_the_bus_does_not_take_ends_the_socket_so_that_nothing_overtakes_it(context):
+    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
+
+    def fail():
+        context.bus.failure = Down("gone")
+
+    said = {"type": "message", "conversation_id": "c-1", "text": "x"}
+    session, connection = a_session(
+        context, said | {"client_id": "a"}, fail, said | {"client_id": "b"}, said | {"client_id": "c"}
+    )
+    run(session)
+    assert connection.closed == [1013]
+    assert [command.client_id for _, command in context.bus.sent] == ["a"]
+
+
+def test_the_text_of_a_typing_signal_goes_nowhere(context):
+    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
+    session, _ = a_session(context, {"type": "typing", "conversation_id": "c-1", "text": "secret"})
+    run(session)
+    [(customer_id, body)] = context.bus.signals
+    assert customer_id == "customer-1"
+    assert b"secret" not in body
+
+
+def test_after_an_outage_the_missing_is_fetched_and_the_state_is_told(context):
+    context.chat.add_conversation(said=1, status="active", operator={"id": "operator-1", "name": "Olga"})
+
+    def outage():
+        context.chat.logs["c-1"] += [a_message(2), a_message(3)]
+        context.chat.conversations_by_id["c-1"]["status"] = "closed"
+        context.fanout.recover()
+
+    session, connection = a_session(
+        context, {"type": "sync", "conversation_id": "c-1", "after": 1}, lambda: None, outage, lambda: None
+    )
+    run(session)
+    assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [2, 3]
+    assert connection.sent[-1] == {
+        "type": "conversation",
+        "conversation_id": "c-1",
+        "status": "closed",
+        "last_seq": 3,
+    }
+
+
+def test_a_session_that_ended_during_an_outage_is_found_out(context):
+    def look():
+        context.accounts.live = False
+        session._check_session()
+
+    session, connection = a_session(context, look)
+    run(session)
+    assert connection.closed == [4403]
+
+
+def test_a_socket_shows_a_fresh_ticket_from_time_to_time(context):
+    def later():
+        session.ping(time.monotonic())
+        session.ping(time.monotonic() + 2 * context.settings.socket_lifetime)
+
+    session, connection = a_session(context, later)
+    run(session)
+    assert connection.pings == 1
+    assert connection.closed == [1012]
+
+
+def test_only_so_many_conversations_are_open_at_once_and_ones_own_stay_longest(context):
+    def open_many():
+        session.join("mine", is_party=True)
+        for number in range(MOST_VIEWS + 5):
+            session.join(f"c-{number}", is_party=False)
+
+    session, _ = a_session(context, open_many)
+    run(session)
+    assert len(session.views) == MOST_VIEWS
+    assert "mine" in session.views
+
+
+def test_a_socket_that_is_over_leaves_nothing_behind(context):
+    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
+    session, _ = a_session(context)
+    run(session)
+    assert context.fanout.operators_of("customer-1") == ()
+    assert context.fanout.members_showing("customer-1", "c-1") == ()
+
+
+def test_an_accident_in_one_socket_ends_that_socket_alone(context):
+    session, connection = a_session(context, {"type": "sync", "conversation_id": "c-1", "after": 0})
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    session._here.chat.state = broken
+    run(session)
+    assert connection.is_closing
+    assert context.fanout.operators_of("customer-1") == ()

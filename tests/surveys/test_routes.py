@@ -1,0 +1,251 @@
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chassis.ids import new_id
+from chassis.testing import deliver
+from services.surveys.consumer import subscriptions
+from tests.surveys.builders import JSON, an_opening_event
+
+SURVEY = "/internal/v1/surveys/site-1/pre-chat"
+RESPONSES = "/internal/v1/responses"
+
+QUESTIONS = [
+    {"question_id": "email", "kind": "email", "label": "Your e-mail", "is_required": True},
+    {"question_id": "topic", "kind": "choice", "label": "About", "choices": ["Sales", "Support"]},
+    {"question_id": "age", "kind": "number", "label": "Age", "minimum": 0, "maximum": 150},
+    {"question_id": "note", "kind": "text", "label": "Anything else?", "max_length": 200},
+]
+FIELDS = sorted({field for question in QUESTIONS for field in question})
+RESPONSE = {
+    "site_id": "site-1",
+    "conversation_id": "conversation-1",
+    "placement": "pre-chat",
+    "answers": {"email": "ada@example.com", "age": 36},
+}
+
+
+@pytest.fixture
+def call(client, callers):
+    """Calls as somebody of customer-1 unless told otherwise."""
+
+    def call(method, path, *, role="owner", customer_id="customer-1", **kwargs):
+        headers = callers.headers("surveys", role, customer_id=customer_id)
+        return client.open(path, method=method, headers=headers, **kwargs)
+
+    return call
+
+
+@pytest.fixture
+def survey(call):
+    return call("PUT", SURVEY, json={"questions": QUESTIONS}).json
+
+
+def test_a_published_survey_is_what_the_widget_gets(call, survey):
+    reply = call("GET", SURVEY, role="public")
+
+    assert reply.status_code == 200
+    assert reply.json == survey
+    assert reply.json == {
+        "survey_id": survey["survey_id"],
+        "version": 1,
+        "placement": "pre-chat",
+        "questions": [
+            QUESTIONS[0],
+            QUESTIONS[1] | {"is_required": False},
+            QUESTIONS[2] | {"is_required": False},
+            QUESTIONS[3] | {"is_required": False},
+        ],
+    }
+
+
+def test_no_survey_and_the_survey_of_another_customer_look_the_same(call, survey):
+    none = call("GET", "/internal/v1/surveys/site-9/pre-chat")
+    foreign = call("GET", SURVEY, customer_id="customer-2")
+
+    assert none.status_code == foreign.status_code == 404
+    assert {**none.json, "request_id": ""} == {**foreign.json, "request_id": ""}
+
+
+@pytest.mark.parametrize("role", ["public", "visitor", "operator", "analyst", "service"])
+def test_only_owners_and_admins_change_a_survey(call, role):
+    assert call("PUT", SURVEY, role=role, json={"questions": QUESTIONS}).status_code == 403
+    assert call("GET", SURVEY).status_code == 404
+
+
+def test_every_call_needs_a_token_and_a_customer(client, callers):
+    nobody = callers.headers("surveys", "public")
+
+    for method, path in [("GET", SURVEY), ("PUT", SURVEY), ("POST", RESPONSES), ("GET", RESPONSES)]:
+        assert client.open(path, method=method).status_code == 401
+    assert client.get(SURVEY, headers=nobody).status_code == 403
+    assert client.post(RESPONSES, headers=nobody, json=RESPONSE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {},
+        {"question_id": "x", "kind": "file", "label": "X"},
+        {"question_id": "x y", "kind": "text", "label": "X"},
+        {"question_id": {"$ne": 1}, "kind": "text", "label": "X"},
+        {"question_id": "x", "kind": "text", "label": ""},
+        {"question_id": "x", "kind": "text", "label": " \t"},
+        {"question_id": "x", "kind": "text", "label": "X", "surprise": 1},
+        {"question_id": "x", "kind": "text", "label": "X", "choices": ["a", "b"]},
+        {"question_id": "x", "kind": "text", "label": "X", "max_length": 4001},
+        {"question_id": "x", "kind": "text", "label": "X", "is_required": "yes"},
+        {"question_id": "x", "kind": "choice", "label": "X"},
+        {"question_id": "x", "kind": "choice", "label": "X", "choices": ["a"]},
+        {"question_id": "x", "kind": "choice", "label": "X", "choices": ["a", "a "]},
+        {"question_id": "x", "kind": "number", "label": "X", "minimum": 2, "maximum": 1},
+        {"question_id": "x", "kind": "number", "label": "X", "minimum": "1"},
+        {"question_id": "x", "kind": "number", "label": "X", "minimum": 1e300},
+    ],
+)
+def test_a_bad_question_is_refused_and_nothing_is_stored(call, question):
+    reply = call("PUT", SURVEY, json={"questions": [question]})
+
+    assert reply.status_code == 422
+    assert reply.json["code"] == "invalid"
+    assert all(error["field"].startswith("questions.0") for error in reply.json["errors"])
+    assert call("GET", SURVEY).status_code == 404
+
+
+@pytest.mark.parametrize("questions", [[], [QUESTIONS[0]] * 2, None, "x", {"$ne": 1}])
+def test_bad_lists_of_questions_are_refused(call, questions):
+    assert call("PUT", SURVEY, json={"questions": questions}).status_code == 422
+
+
+def test_answers_are_kept(call, survey):
+    reply = call("POST", RESPONSES, role="public", json=RESPONSE)
+
+    assert reply.status_code == 201
+    assert reply.json == {"response_id": reply.json["response_id"], "survey_version": 1}
+    [kept] = call("GET", RESPONSES, query_string={"conversation_id": "conversation-1"}).json["responses"]
+    assert kept == {
+        "response_id": reply.json["response_id"],
+        "survey_id": survey["survey_id"],
+        "survey_version": 1,
+        "site_id": "site-1",
+        "conversation_id": "conversation-1",
+        "placement": "pre-chat",
+        "status": "pending",
+        "answers": [
+            {"question_id": "email", "label": "Your e-mail", "kind": "email", "value": "ada@example.com"},
+            {"question_id": "age", "label": "Age", "kind": "number", "value": "36"},
+        ],
+        "answered_at": kept["answered_at"],
+    }
+
+
+def test_bad_answers_are_refused_question_by_question_without_repeating_them(call, survey):
+    answers = {"email": "not-an-address", "topic": {"$ne": "hidden-value"}, "age": "hidden-value"}
+    reply = call("POST", RESPONSES, role="visitor", json=RESPONSE | {"answers": answers})
+
+    assert reply.status_code == 422
+    assert reply.json["code"] == "invalid"
+    assert reply.json["errors"] == [
+        {"field": "answers.email", "detail": "This is not an e-mail address."},
+        {"field": "answers.topic", "detail": "This must be text."},
+        {"field": "answers.age", "detail": "This must be a number."},
+    ]
+    assert "hidden-value" not in reply.text
+    assert "not-an-address" not in reply.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"site_id": {"$ne": 1}},
+        {"conversation_id": ["x"]},
+        {"conversation_id": ""},
+        {"conversation_id": "x" * 65},
+        {"placement": "post-chat"},
+        {"answers": [1]},
+        {"answers": {str(number): "x" for number in range(100)}},
+        {"customer_id": "customer-2"},
+    ],
+)
+def test_bad_bodies_are_refused_and_nothing_is_stored(call, survey, context, change):
+    assert call("POST", RESPONSES, role="public", json=RESPONSE | change).status_code == 422
+    assert context.database["responses"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("broken", [b"{", b"\xff\xfe", b'{"answers": "\\ud800"}', b"[" * 5000])
+def test_what_is_not_json_is_malformed(call, broken):
+    assert call("POST", RESPONSES, role="public", data=broken, content_type="application/json").status_code == 400
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.dictionaries(st.sampled_from(["email", "topic", "age", "note"]) | st.text(max_size=5), JSON, max_size=6))
+def test_no_answers_whatever_are_a_failure_of_ours(call, survey, answers):
+    reply = call("POST", RESPONSES, role="public", json=RESPONSE | {"conversation_id": new_id(), "answers": answers})
+
+    assert reply.status_code in (201, 204, 422)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@given(st.sampled_from(QUESTIONS), st.sampled_from(FIELDS) | st.text(max_size=5), JSON)
+def test_no_question_whatever_is_a_failure_of_ours(call, question, field, value):
+    reply = call("PUT", SURVEY, json={"questions": [question | {field: value}]})
+
+    assert reply.status_code in (200, 422)
+
+
+def test_the_same_answers_again_are_the_same_response_and_others_a_conflict(call, survey):
+    first = call("POST", RESPONSES, role="public", json=RESPONSE)
+    again = call("POST", RESPONSES, role="public", json=RESPONSE)
+    other = call("POST", RESPONSES, role="public", json=RESPONSE | {"answers": {"email": "eve@example.com"}})
+
+    assert (again.status_code, again.json) == (201, first.json)
+    assert (other.status_code, other.json["code"]) == (409, "already-answered")
+
+
+def test_nothing_asked_and_nothing_answered_is_no_content(call):
+    assert call("POST", RESPONSES, role="public", json=RESPONSE | {"answers": {}}).status_code == 204
+    assert call("POST", RESPONSES, role="public", json=RESPONSE).status_code == 422
+
+
+def test_responses_of_another_customer_are_not_shown(call, survey):
+    call("POST", RESPONSES, role="public", json=RESPONSE)
+    query = {"conversation_id": "conversation-1"}
+
+    assert call("GET", RESPONSES, query_string=query, customer_id="customer-2").json == {"responses": []}
+
+
+@pytest.mark.parametrize("role", ["public", "visitor", "service"])
+def test_only_people_of_the_customer_read_responses(call, role):
+    assert call("GET", RESPONSES, role=role, query_string={"conversation_id": "conversation-1"}).status_code == 403
+
+
+def test_responses_are_asked_for_by_conversation(call):
+    assert call("GET", RESPONSES).status_code == 422
+    assert call("GET", RESPONSES, query_string={"conversation_id[$ne]": "x"}).status_code == 422
+
+
+def test_an_attached_response_says_so(call, survey, context):
+
+    call("POST", RESPONSES, role="public", json=RESPONSE)
+    deliver(subscriptions(context), an_opening_event())
+
+    [kept] = call("GET", RESPONSES, query_string={"conversation_id": "conversation-1"}).json["responses"]
+    assert kept["status"] == "attached"
+
+
+def test_the_openapi_document_lists_every_call_and_anybody_may_read_it(client):
+    document = client.get("/openapi.json").json
+
+    assert {(method.upper(), path) for path, item in document["paths"].items() for method in item} >= {
+        ("GET", "/internal/v1/surveys/{site_id}/pre-chat"),
+        ("PUT", "/internal/v1/surveys/{site_id}/pre-chat"),
+        ("GET", "/internal/v1/responses"),
+        ("POST", "/internal/v1/responses"),
+    }
+    json.dumps(document)
+
+
+def test_readiness_asks_the_database(client):
+    assert client.get("/ready").status_code == 200

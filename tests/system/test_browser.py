@@ -1,0 +1,148 @@
+"""The screens in a real browser: what a visitor and an operator see and do."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from deploy.local import demo
+from deploy.local.stack import Stack
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SHOTS = Path("var/screenshots")
+
+
+@pytest.fixture(scope="module")
+def demo_site(stack: Stack) -> dict:
+    return demo.seed(stack.instance)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def shot(page: Page, name: str) -> None:
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def sign_in(page: Page, site: dict) -> None:
+    page.goto(f"{site['base_url']}/console")
+    page.get_by_label("E-mail").fill(site["operator"]["email"])
+    page.get_by_label("Password").fill(site["operator"]["password"])
+    shot(page, "console-sign-in")
+    page.get_by_role("button", name="Sign in").click()
+
+
+def say(place: object, text: str) -> None:
+    composer = place.get_by_test_id("composer")  # type: ignore[attr-defined]
+    composer.fill(text)
+    composer.press("Enter")
+
+
+def test_a_conversation_from_the_first_click_to_the_archived_transcript(browser: Browser, demo_site: dict) -> None:
+    shop = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
+    console = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    sign_in(console, demo_site)
+
+    shop.goto(demo_site["site_page"])
+    widget = shop.frame_locator("iframe")
+    widget.get_by_test_id("launcher").click()
+    shot(shop, "widget-notice")
+    assert shop.context.cookies() == []
+    widget.get_by_test_id("answer-name").fill("Vera")
+    widget.get_by_test_id("answer-email").fill("vera@example.org")
+    topic = widget.get_by_test_id("answer-topic")
+    if topic.evaluate("element => element.tagName") == "SELECT":
+        topic.select_option("An order")
+    else:
+        topic.get_by_text("An order").click()
+    widget.get_by_test_id("acknowledge").check()
+    shot(shop, "widget-survey")
+    widget.get_by_test_id("start").click()
+    say(widget, "Is the green watering can in stock?")
+    sent = widget.get_by_test_id("message").filter(has_text="watering can")
+    expect(sent).to_have_attribute("data-state", "sent")
+
+    console.get_by_test_id("queue-item").filter(has_text="Vera").first.click()
+    shot(console, "console-queue")
+    console.get_by_test_id("accept").click()
+    expect(console.get_by_test_id("message").filter(has_text="watering can")).to_be_visible()
+    say(console, "Yes, twelve of them.")
+    expect(widget.get_by_test_id("message").filter(has_text="twelve")).to_be_visible()
+    say(widget, "Wonderful!")
+    expect(console.get_by_test_id("message").filter(has_text="Wonderful")).to_be_visible()
+    for place in (widget, console):
+        said = place.get_by_test_id("message").evaluate_all("all => all.map(one => Number(one.dataset.seq))")
+        assert said == [1, 2, 3]
+    shot(console, "console-conversation")
+    shot(shop, "widget-conversation")
+
+    console.get_by_test_id("close").click()
+    console.get_by_test_id("close-confirm").click()
+    expect(widget.get_by_text(re.compile("(closed|ended)", re.IGNORECASE)).first).to_be_visible()
+    shot(shop, "widget-closed")
+
+    console.get_by_test_id("transcripts").click()
+    console.get_by_test_id("transcript-row").filter(has_text="Vera").first.click()
+    for words in ("Is the green watering can in stock?", "Yes, twelve of them.", "Wonderful!"):
+        expect(console.get_by_test_id("transcript-message").filter(has_text=words)).to_be_visible()
+    expect(console.get_by_test_id("transcript-answer").filter(has_text="An order")).to_be_visible()
+    expect(console.get_by_test_id("transcript-captured")).to_contain_text("127.0.0.1")
+    expect(console.get_by_test_id("transcript-captured")).to_contain_text("Chrom")
+    shot(console, "console-transcript")
+    before = console.get_by_test_id("transcript-message").all_inner_texts()
+    expect(console.get_by_test_id("storage")).to_be_visible()
+
+    def archived() -> bool:
+        console.reload()
+        expect(console.get_by_test_id("transcript-message").first).to_be_visible()
+        return "archived" in console.get_by_test_id("storage").inner_text().lower()
+
+    assert any(archived() for _ in range(30))
+    assert console.get_by_test_id("transcript-message").all_inner_texts() == before
+    shot(console, "console-archived")
+
+
+def test_the_whole_chat_works_with_every_storage_refused(browser: Browser, demo_site: dict) -> None:
+    context = browser.new_context()
+    context.add_init_script(
+        "for (const name of ['localStorage', 'sessionStorage'])"
+        " Object.defineProperty(window, name, { get() { throw new DOMException('refused', 'SecurityError') } })"
+    )
+    page = context.new_page()
+    page.goto(demo_site["site_page"])
+    widget = page.frame_locator("iframe")
+    widget.get_by_test_id("launcher").click()
+    widget.get_by_test_id("answer-name").fill("Nobody")
+    topic = widget.get_by_test_id("answer-topic")
+    if topic.evaluate("element => element.tagName") == "SELECT":
+        topic.select_option("A product")
+    else:
+        topic.get_by_text("A product").click()
+    widget.get_by_test_id("acknowledge").check()
+    widget.get_by_test_id("start").click()
+    say(widget, "No cookies, please.")
+    expect(widget.get_by_test_id("message").filter(has_text="No cookies")).to_have_attribute("data-state", "sent")
+    assert context.cookies() == []
+
+
+def test_nothing_is_stored_before_a_click(browser: Browser, demo_site: dict) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(demo_site["site_page"])
+    expect(page.frame_locator("iframe").get_by_test_id("launcher")).to_be_visible()
+    assert context.cookies() == []
+    for frame in page.frames:
+        assert frame.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
