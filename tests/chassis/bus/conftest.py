@@ -135,11 +135,11 @@ def running() -> Iterator[Callable[[Any], "Run"]]:
 
 class Run:
     def __init__(self, consumer: Any) -> None:
-        self._stop = threading.Event()
-        self.thread = threading.Thread(target=consumer.run, args=(self._stop,), daemon=True)
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=consumer.run, args=(self.stopping,), daemon=True)
         self.thread.start()
 
     def stop(self) -> None:
-        self._stop.set()
+        self.stopping.set()
         self.thread.join(15)
         assert not self.thread.is_alive()

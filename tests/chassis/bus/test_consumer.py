@@ -267,7 +267,8 @@ def test_stopping_leaves_the_rest_on_the_queue(consume, bus, outside, work):
     run = consume(handle)
     bus.publish_all(a_message(seq) for seq in range(10)).result(20)
     started.wait(10)
-    threading.Timer(0.2, release.set).start()
+    run.stopping.set()
+    release.set()
     run.stop()
 
     eventually(lambda: outside.depth(work.name) == 9)
