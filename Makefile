@@ -6,7 +6,7 @@ BIN := .venv/bin
 WEB := services/gateway/web
 NPM = PATH="$(CURDIR)/.venv/bin:$$PATH" npm
 T ?= tests
-J ?= 0
+J ?= 3
 LOCKS := accounts chat gateway surveys transcripts
 
 ##@ Run
@@ -30,7 +30,7 @@ logs: ## follow the log of one process: make logs P=chat-relay
 ##@ Prove
 
 .PHONY: test
-test: venv web-test lint ## everything that proves the software, on real servers and a real browser; J=2 for two at a time
+test: venv web-test lint ## everything that proves the software, on real servers and a real browser; J=0 for one at a time
 	@$(BIN)/python -m tests.servers up
 	@$(BIN)/python -m pytest -n $(J) --dist loadgroup $(T); result=$$?; $(BIN)/python -m tests.servers down; exit $$result
 

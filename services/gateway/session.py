@@ -168,9 +168,6 @@ class Session:
             self.send(data)
         # Most clients ask for what they missed with their next frame. What is live would overtake the answer.
         gevent.spawn_later(SYNC_GRACE, self._resume_paused)
-        for conversation_id, view in tuple(self.views.items()):
-            if view.last_seq == 0:
-                self._resume(conversation_id, view)
         return True
 
     def _resume_paused(self) -> None:
