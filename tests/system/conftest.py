@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,11 +22,19 @@ HASTE = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """There is one stack, so one worker runs the tests of the system, whatever the others do meanwhile."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("system"))
+    """There is one stack, so one worker runs the tests on it; they take longest, so they come first.
+
+    xdist looks for the mark in this same hook, which is why ours must be the first to run.
+    """
+    items.sort(key=lambda item: not needs_stack(item))
+    for item in filter(needs_stack, items):
+        item.add_marker(pytest.mark.xdist_group("system"))
+
+
+def needs_stack(item: pytest.Item) -> bool:
+    return "stack" in getattr(item, "fixturenames", ())
 
 
 @dataclass(frozen=True)
