@@ -6,7 +6,7 @@ BIN := .venv/bin
 WEB := services/gateway/web
 NPM = PATH="$(CURDIR)/.venv/bin:$$PATH" npm
 T ?= tests
-J ?= 3
+J ?= 2
 LOCKS := accounts chat gateway surveys transcripts
 
 ##@ Run

@@ -40,7 +40,7 @@ class Stack:
         self._start("web")
         for service in SERVICES:
             port = self.instance.ports.of(service)
-            until(partial(answers_ready, port), seconds=90, what=f"{service} to be ready")
+            until(partial(answers_ready, port), seconds=180, what=f"{service} to be ready")
             self._say(f"{service} is ready")
 
     def down(self) -> None:

@@ -60,9 +60,14 @@ def stack() -> Iterator[Stack]:
     """Servers of its own as well: a test that kills the broker must not disturb those that run beside it."""
     root = REPOSITORY / "var" / "test-system"
     running = Stack(Instance(root=root, ports=Ports(19080), overrides=HASTE), say=lambda line: None)
-    running.up()
-    yield running
+    # A run that was cut off leaves a stack behind, whose data and passwords are not this one's.
     running.down()
+    shutil.rmtree(root, ignore_errors=True)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.down()
     shutil.rmtree(root)
 
 
