@@ -59,10 +59,10 @@ class Customer:
 def stack() -> Iterator[Stack]:
     """Servers of its own as well: a test that kills the broker must not disturb those that run beside it."""
     root = REPOSITORY / "var" / "test-system"
-    running = Stack(Instance(root=root, ports=Ports(19080), overrides=HASTE), say=lambda line: None)
     # A run that was cut off leaves a stack behind, whose data and passwords are not this one's.
-    running.down()
+    Stack(Instance(root=root, ports=Ports(19080)), say=lambda line: None).down()
     shutil.rmtree(root, ignore_errors=True)
+    running = Stack(Instance(root=root, ports=Ports(19080), overrides=HASTE), say=lambda line: None)
     try:
         running.up()
         yield running
