@@ -117,6 +117,21 @@ def test_what_happens_before_ready_comes_after_it_and_in_its_place(context):
     assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [2, 3]
 
 
+def test_the_first_message_of_all_and_the_first_sync_do_not_cross(context):
+    context.chat.add_conversation(said=0, status="active", operator={"id": "operator-1", "name": "Olga"})
+
+    def first_message():
+        context.chat.logs["c-1"].append(a_message(1))
+        context.fanout.hear(posted(1))
+
+    session, connection = a_session(
+        context, first_message, {"type": "sync", "conversation_id": "c-1", "after": 0}, lambda: None
+    )
+    run(session)
+    gevent.sleep(0)
+    assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [1]
+
+
 def test_a_socket_is_sent_away_while_the_bus_or_a_service_is_missing(context):
     context.listener.is_up = False
     context.fanout.attach(context.listener)
