@@ -1,27 +1,36 @@
 """Another customer's operator, and another visitor, find nothing."""
 
+from dataclasses import dataclass
+
 import pytest
+import requests
 
 from chassis.testing import eventually
-from tests.edge.people import Operator, Visitor
+from tests.edge.http import Edge, made
+from tests.edge.people import WIDGET, Operator, Visitor
 from tests.system.conftest import Customer
 
-OPERATOR_CALLS = [
-    ("GET", "/api/v1/conversations/{id}", None),
-    ("GET", "/api/v1/conversations/{id}/messages", None),
-    ("POST", "/api/v1/conversations/{id}/accept", {}),
-    ("POST", "/api/v1/conversations/{id}/messages", {"client_id": "x", "text": "intruder"}),
-    ("POST", "/api/v1/conversations/{id}/close", {}),
-    ("GET", "/api/v1/transcripts/{id}", None),
-    ("GET", "/api/v1/transcripts/{id}.json", None),
-    ("GET", "/api/v1/transcripts/{id}.txt", None),
-    ("GET", "/api/v1/transcripts/{id}.html", None),
-]
-VISITOR_CALLS = [
-    ("GET", "/api/v1/widget/conversations/{id}/messages", None),
-    ("POST", "/api/v1/widget/conversations/{id}/messages", {"client_id": "x", "text": "intruder"}),
-    ("POST", "/api/v1/widget/conversations/{id}/close", {}),
-]
+BODIES = {
+    "messages": {"client_id": "x", "text": "intruder"},
+    "pre-chat": {"questions": [{"question_id": "q", "kind": "text", "label": "Intruder?", "is_required": False}]},
+}
+FORMS = ("json", "txt", "html")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation of the OpenAPI document that names a thing by its id."""
+
+    method: str
+    path: str
+
+    @property
+    def is_a_visitors(self) -> bool:
+        return self.path.startswith(WIDGET)
+
+    def by(self, edge: Edge, ids: dict[str, str]) -> requests.Response:
+        body = BODIES.get(self.path.rpartition("/")[2], {}) if self.method != "GET" else None
+        return edge.call(self.method, self.path.format(**ids), body)
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +58,63 @@ def strangers(customer: Customer, neighbour: Customer) -> list[Visitor]:
     return [customer.visitor(), neighbour.visitor()]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), OPERATOR_CALLS)
-@pytest.mark.parametrize("which", ["sealed", "open_one"])
-def test_a_foreign_operator_gets_404(
-    request: pytest.FixtureRequest, intruder: Operator, which: str, method: str, path: str, body: dict | None
-) -> None:
-    conversation_id = request.getfixturevalue(which)
-    answer = intruder.edge.call(method, path.format(id=conversation_id), body)
-    nothing = intruder.edge.call(method, path.format(id="0" * len(conversation_id)), body)
-    assert answer.status_code == nothing.status_code == 404
-    assert answer.json() | {"request_id": ""} == nothing.json() | {"request_id": ""}
-    assert "mine alone" not in answer.text
+@pytest.fixture(scope="module")
+def calls(customer: Customer) -> list[Call]:
+    """Every call there is that names something by its id, so that a new one cannot be forgotten here."""
+    paths = Edge(customer.base_url).get("/api/v1/openapi.json").json()["paths"]
+    return [
+        Call(method.upper(), path.replace("{form}", form))
+        for path, methods in paths.items()
+        if "{" in path
+        for method in methods
+        for form in (FORMS if "{form}" in path else ("",))
+    ]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), VISITOR_CALLS)
-@pytest.mark.parametrize("which", ["sealed", "open_one"])
-def test_a_foreign_visitor_gets_404(
-    request: pytest.FixtureRequest, strangers: list[Visitor], which: str, method: str, path: str, body: dict | None
-) -> None:
-    conversation_id = request.getfixturevalue(which)
-    for stranger in strangers:
-        assert stranger.edge.call(method, path.format(id=conversation_id), body).status_code == 404
+@pytest.fixture(scope="module")
+def token_id(customer: Customer) -> str:
+    owner = customer.operator("owner")
+    return str(made(owner.edge.post("/api/v1/tokens", {"name": "mine", "scopes": ["transcripts"]}))["token_id"])
+
+
+@pytest.fixture(params=["sealed", "open_one"])
+def ids(request: pytest.FixtureRequest, customer: Customer, token_id: str) -> dict[str, str]:
+    """What really exists and is not the caller's."""
+    conversation_id = request.getfixturevalue(request.param)
+    return {
+        "conversation_id": conversation_id,
+        "transcript_id": conversation_id,
+        "site_id": customer.site_id,
+        "token_id": token_id,
+    }
+
+
+def test_the_calls_to_cross_are_really_there(calls: list[Call]) -> None:
+    assert len([call for call in calls if call.is_a_visitors]) >= 4
+    assert len([call for call in calls if not call.is_a_visitors]) >= 12
+
+
+def test_a_foreign_operator_gets_404(calls: list[Call], intruder: Operator, ids: dict[str, str]) -> None:
+    for call in (call for call in calls if not call.is_a_visitors):
+        answer = call.by(intruder.edge, ids)
+        nothing = call.by(intruder.edge, {name: "0" * len(value) for name, value in ids.items()})
+        assert (call, answer.status_code, nothing.status_code) == (call, 404, 404), answer.text
+        assert answer.json() | {"request_id": ""} == nothing.json() | {"request_id": ""}
+
+
+def test_a_foreign_visitor_gets_404(calls: list[Call], strangers: list[Visitor], ids: dict[str, str]) -> None:
+    for call in (call for call in calls if call.is_a_visitors):
+        for stranger in strangers:
+            assert (call, call.by(stranger.edge, ids).status_code) == (call, 404)
+
+
+def test_nothing_was_changed_by_the_attempts(customer: Customer, token_id: str, sealed: str, open_one: str) -> None:
+    owner = customer.operator("owner")
+    assert token_id in [token["token_id"] for token in made(owner.edge.get("/api/v1/tokens"), 200)["tokens"]]
+    survey = made(owner.edge.get(f"/api/v1/sites/{customer.site_id}/surveys/pre-chat"), 200)
+    assert "Intruder?" not in [question["label"] for question in survey["questions"]]
+    assert [message["text"] for message in owner.transcript(sealed)["messages"]] == ["mine alone"]
+    assert made(owner.edge.get(f"/api/v1/conversations/{open_one}"), 200)["status"] == "queued"
 
 
 def test_a_foreign_socket_can_neither_read_nor_write(
