@@ -14,7 +14,7 @@ PERSONAL = frozenset(
 )
 """Keys whose values never reach a log, whoever passes them."""
 
-_NOISY = ("pika", "urllib3", "pymongo", "amqp", "kombu")
+_NOISY = ("pika", "urllib3", "pymongo", "amqp", "kombu", "werkzeug")
 
 
 def configure(service: str, level: str = "INFO") -> None:

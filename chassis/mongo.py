@@ -7,10 +7,11 @@ from datetime import UTC
 from typing import Any, TypeVar
 
 import pymongo
+import structlog
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError, WTimeoutError
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError, WTimeoutError
 
 from chassis.problems import Unavailable
 
@@ -18,6 +19,9 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 TRANSACTION_SECONDS = 5.0
+_REFUSED = (13, 18)  # Unauthorized, AuthenticationFailed
+
+log = structlog.get_logger(__name__)
 
 
 class StoreUnavailable(Unavailable):
@@ -48,17 +52,32 @@ def connect(url: str) -> Database[Document]:
 
 
 def wait_for_primary(database: Database[Document], *, patience: float = 60.0) -> None:
-    """Return once the database takes writes; raise ``StoreUnavailable`` when patience ends."""
+    """Return once the database takes writes and knows us; raise ``StoreUnavailable`` when patience ends."""
     deadline = time.monotonic() + patience
+    told = ""
     while True:
         try:
             ping(database)
-        except StoreUnavailable:
+        except (StoreUnavailable, OperationFailure) as error:
+            reason = _why_not(database, error)
             if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+                raise StoreUnavailable(reason) from error
         else:
             return
+        if reason != told:
+            log.warning("waiting for the database", reason=reason)
+            told = reason
+        time.sleep(0.2)
+
+
+def _why_not(database: Database[Document], error: StoreUnavailable | OperationFailure) -> str:
+    servers = database.client.topology_description.server_descriptions()
+    hosts = ", ".join(sorted(f"{host}:{port}" for host, port in servers))
+    if isinstance(error, StoreUnavailable):
+        return f"no primary of database {database.name} answers at {hosts}"
+    if error.code in _REFUSED:
+        return f"{hosts} refuses the user of database {database.name}"
+    raise error
 
 
 def ping(database: Database[Document]) -> None:

@@ -3,8 +3,12 @@
 import os
 import sys
 from typing import TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OKPKey
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -22,11 +26,56 @@ class ServiceSettings(BaseSettings):
     service_key: SecretStr
     service_keys: str
 
+    @field_validator("amqp_url")
+    @classmethod
+    def _names_a_broker(cls, value: SecretStr) -> SecretStr:
+        return address(value, "amqp", "amqps")
+
+    @field_validator("service_key")
+    @classmethod
+    def _is_a_private_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            is_private = OKPKey.import_key(msgspec.json.decode(value.get_secret_value())).is_private
+        except (JoseError, ValueError, TypeError):
+            is_private = False
+        if not is_private:
+            raise ValueError("must be a private Ed25519 key, as a JWK")
+        return value
+
+    @field_validator("service_keys")
+    @classmethod
+    def _is_a_key_set(cls, value: str) -> str:
+        try:
+            KeySet.import_key_set(msgspec.json.decode(value))
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise ValueError("must be a set of public Ed25519 keys, as a JWK set") from error
+        return value
+
+
+def address(value: SecretStr, *schemes: str) -> SecretStr:
+    """For a validator: ``value`` if it is an address of one of ``schemes``; it is never shown."""
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in schemes or not parts.netloc:
+        raise ValueError(f"must be an address such as {schemes[0]}://user:password@host/name")
+    return value
+
 
 class StoreSettings(ServiceSettings):
-    """What a service with a database needs; the URL names the database in its path."""
+    """What a service with a database needs; the URL names the database in its path.
+
+    ``operations_bind`` is where its processes without a web server show their health and metrics, if at all.
+    """
 
     mongo_url: SecretStr
+    operations_bind: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")
+
+    @field_validator("mongo_url")
+    @classmethod
+    def _names_a_database(cls, value: SecretStr) -> SecretStr:
+        address(value, "mongodb", "mongodb+srv")
+        if not urlsplit(value.get_secret_value()).path.strip("/"):
+            raise ValueError("must name the database in its path")
+        return value
 
 
 class ServingSettings(BaseSettings):

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from celery import Celery, Task
+from celery.signals import beat_init, worker_ready
 from kombu import Exchange, Queue
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from chassis import correlation
+from chassis import correlation, operations
 from chassis.mongo import unavailable
 
 C = TypeVar("C")
@@ -91,6 +92,7 @@ def _configuration(queue: str) -> dict[str, Any]:
         "task_create_missing_queues": False,
         "broker_transport_options": {"confirm_publish": True},
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
         "broker_native_delayed_delivery_queue_type": "quorum",
         "worker_detect_quorum_queues": True,
         "task_acks_late": True,
@@ -111,6 +113,32 @@ def _configuration(queue: str) -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
     }
+
+
+class _ToBroker:
+    """The connection of a worker, as a part of its process."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+
+    @property
+    def is_up(self) -> bool:
+        connection = self._worker.connection
+        return connection is not None and bool(connection.connected)
+
+
+def show_operations(service: str, bind: Callable[[], str]) -> None:
+    """Have the workers and beats of this process answer about their health; ``bind`` is asked when one starts."""
+
+    def show_worker(sender: Any, **_: Any) -> None:
+        operations.serve(service, bind(), parts={"broker": _ToBroker(sender)})
+
+    def show_beat(**_: Any) -> None:
+        operations.serve(service, bind(), parts={})
+
+    # celery would forget what nobody else holds on to.
+    worker_ready.connect(show_worker, weak=False)
+    beat_init.connect(show_beat, weak=False)
 
 
 def ensure_slots(database: Database[Any]) -> None:

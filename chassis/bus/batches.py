@@ -66,6 +66,11 @@ class BatchConsumer:
         self._intake = Intake(url, name=name, queues=queues, prefetch=prefetch)
         self._parking = Parking(url, name=f"{name} parking", queues=queues)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether deliveries can come in just now."""
+        return self._intake.is_up
+
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set, whatever becomes of the connection meanwhile."""
         self._intake.start(stop)

@@ -55,6 +55,11 @@ class Consumer:
         self._intake = Intake(url, name=f"{service} {queue.name}", queues=[queue], prefetch=prefetch)
         self._parking = Parking(url, name=f"{service} {queue.name} parking", queues=[queue])
 
+    @property
+    def is_up(self) -> bool:
+        """Whether deliveries can come in just now."""
+        return self._intake.is_up
+
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set, whatever becomes of the connection meanwhile."""
         self._intake.start(stop)

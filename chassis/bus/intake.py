@@ -50,6 +50,7 @@ class Intake:
         self._wire: Wire | None = None
         self._channel: Channel | None = None
         self._reopenings = 0
+        self.is_up = False
 
     def start(self, stop: threading.Event) -> None:
         """Begin to connect and consume, until ``stop`` is set."""
@@ -123,6 +124,7 @@ class Intake:
         epoch = self._epoch = next(self._epochs)
         self._wire.readers[_CHANNEL] = ChannelReader(on_delivery=partial(self._on_delivery, epoch))
         self._inbox.put(Opened())
+        self.is_up = True
         for work_queue in self._queues:
             self._channel.basic_consume(work_queue.name, _read_elsewhere, consumer_tag=work_queue.name)
 
@@ -152,6 +154,7 @@ class Intake:
 
     def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
         self._channel = None
+        self.is_up = False
         self._epoch = next(self._epochs)
         wire = self._wire
         if wire is None or not wire.is_open:
@@ -169,6 +172,7 @@ class Intake:
     def _on_lost(self) -> None:
         self._wire = None
         self._channel = None
+        self.is_up = False
         self._epoch = next(self._epochs)
 
 

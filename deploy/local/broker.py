@@ -1,19 +1,13 @@
 """RabbitMQ for a local instance: the command that runs it, its files, its users."""
 
-import base64
-import hashlib
 import json
 import os
-import secrets
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
-from deploy.local.instance import BUS_VHOST, REPOSITORY, SERVICES, TASKS_VHOST, Instance
-
-DEFINITIONS = REPOSITORY / "deploy/rabbitmq/definitions.json"
-SHARED_EXCHANGES = "events|commands|signals|dead-letters"
+from deploy.broker_users import with_users
+from deploy.local.instance import Instance
 
 
 class BrokerMissing(Exception):
@@ -69,7 +63,7 @@ def write_files(instance: Instance) -> None:
     (home / "enabled_plugins").write_text("[].\n")
     definitions = home / "definitions.json"
     definitions.touch(mode=0o600)
-    definitions.write_text(json.dumps(with_users(instance)))
+    definitions.write_text(json.dumps(with_users(instance.secrets, spare_vhosts=instance.test_vhosts)))
     (home / "rabbitmq.conf").write_text(
         f"load_definitions = {definitions}\n"
         "loopback_users = none\n"
@@ -85,54 +79,6 @@ def _write_cookie(path: Path, cookie: str) -> None:
         path.touch(mode=0o600)
         path.write_text(cookie)
     path.chmod(0o400)
-
-
-def with_users(instance: Instance) -> dict[str, Any]:
-    """The committed definitions, plus what only this instance knows: users, rights and spare virtual hosts."""
-    definitions: dict[str, Any] = json.loads(DEFINITIONS.read_text())
-    spare = [f"test-{number:02d}" for number in range(instance.test_vhosts)]
-    definitions["vhosts"] += [{"name": name} for name in spare]
-    definitions["users"] = [_user(name, password) for name, password in instance.secrets.amqp.items()]
-    definitions["permissions"] = [
-        *(_rights(service, BUS_VHOST, service) for service in SERVICES),
-        _everything("transcripts", TASKS_VHOST),
-        *(_everything("admin", vhost["name"]) for vhost in definitions["vhosts"]),
-    ]
-    definitions["policies"] += [
-        policy | {"vhost": vhost}
-        for policy in definitions["policies"]
-        if policy["vhost"] == BUS_VHOST
-        for vhost in spare
-    ]
-    return definitions
-
-
-def _user(name: str, password: str) -> dict[str, Any]:
-    salt = secrets.token_bytes(4)
-    digest = hashlib.sha256(salt + password.encode()).digest()
-    return {
-        "name": name,
-        "password_hash": base64.b64encode(salt + digest).decode(),
-        "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": ["administrator"] if name == "admin" else [],
-        "limits": {},
-    }
-
-
-def _rights(user: str, vhost: str, prefix: str) -> dict[str, str]:
-    """A service declares and reads its own queues and the exchanges all share, and publishes to those."""
-    own = rf"{prefix}\..*|amq\.gen.*"
-    return {
-        "user": user,
-        "vhost": vhost,
-        "configure": rf"^({own}|{SHARED_EXCHANGES})$",
-        "write": rf"^({own}|{SHARED_EXCHANGES}|amq\.default)$",
-        "read": rf"^({own}|{SHARED_EXCHANGES})$",
-    }
-
-
-def _everything(user: str, vhost: str) -> dict[str, str]:
-    return {"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"}
 
 
 def control(instance: Instance, *arguments: str) -> str:

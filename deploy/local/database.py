@@ -1,20 +1,11 @@
-"""MongoDB for a local instance: a one-member replica set with one user per service."""
+"""MongoDB for a local instance: the command that runs it."""
 
 import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure
-
-from deploy.local.instance import SERVICES, Instance
-
-Client = MongoClient[dict[str, Any]]
-
-ALREADY_INITIATED = 23
-ALREADY_EXISTS = 51003
+from deploy.local.instance import Instance
 
 
 class DatabaseMissing(Exception):
@@ -62,54 +53,3 @@ def _key_file(home: Path, key: str) -> Path:
         path.write_text(key)
         path.chmod(0o400)
     return path
-
-
-def prepare(instance: Instance) -> None:
-    """Initiates the replica set and creates the users; harmless when both are there.
-
-    MongoDB admits an unauthenticated client from this machine exactly until the first user exists,
-    so the administrator is created first and everybody else by the administrator.
-    """
-    host = f"127.0.0.1:{instance.ports.mongo}"
-    bare: Client
-    client: Client
-    with MongoClient(host, directConnection=True, serverSelectionTimeoutMS=60_000) as bare:
-        _initiate(bare, host)
-        _wait_for_primary(bare)
-        _create_administrator(bare, instance.secrets.mongo["admin"])
-    with MongoClient(instance.mongo_url("admin", "admin"), serverSelectionTimeoutMS=60_000) as client:
-        for service in SERVICES:
-            if service != "gateway":
-                _grant(client, service, instance.secrets.mongo[service])
-
-
-def _initiate(client: Client, host: str) -> None:
-    try:
-        client.admin.command("replSetInitiate", {"_id": "velaro", "members": [{"_id": 0, "host": host}]})
-    except OperationFailure as failure:
-        # Refused to a stranger once users exist, which is after the set was initiated.
-        if failure.code not in (ALREADY_INITIATED, 13):
-            raise
-
-
-def _wait_for_primary(client: Client) -> None:
-    while not client.admin.command("hello")["isWritablePrimary"]:
-        # The set elects its only member within a heartbeat; `hello` answers at once, so pace the question.
-        client.admin.command(
-            "hello", maxAwaitTimeMS=200, topologyVersion=client.admin.command("hello")["topologyVersion"]
-        )
-
-
-def _create_administrator(client: Client, password: str) -> None:
-    try:
-        client.admin.command("createUser", "admin", pwd=password, roles=["root"])
-    except OperationFailure as failure:
-        if failure.code not in (ALREADY_EXISTS, 13):
-            raise
-
-
-def _grant(client: Client, service: str, password: str) -> None:
-    """Rights on the service's own database and on no other."""
-    existing = client.admin.command("usersInfo", service)["users"]
-    verb = "updateUser" if existing else "createUser"
-    client.admin.command(verb, service, pwd=password, roles=[{"role": "readWrite", "db": service}])

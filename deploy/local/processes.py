@@ -2,13 +2,12 @@
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from deploy.local import broker, database
-from deploy.local.instance import BUS_VHOST, SERVICES, TASKS_VHOST, Instance
+from deploy.local.instance import WORKERS, Instance
+from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST
 
 PARTITIONS = 8
-BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,9 @@ def _webs(instance: Instance) -> list[Process]:
 
 
 def _web(instance: Instance, service: str, *, workers: str, threads: str) -> Process:
-    configuration = "services.gateway.serving" if service == "gateway" else "chassis.serving"
     return Process(
         service,
-        [str(BIN / "gunicorn"), "-c", f"python:{configuration}", f"services.{service}.app:create_app()"],
+        _command(service, "web"),
         "web",
         environment(instance, service)
         | {
@@ -66,32 +64,22 @@ def _web(instance: Instance, service: str, *, workers: str, threads: str) -> Pro
 
 
 def _workers(instance: Instance) -> list[Process]:
-    celery = [str(BIN / "celery"), "-A", "services.transcripts.tasks:celery"]
-    schedule = str(instance.folder("beat") / "schedule")
-    return [
-        _module(instance, "chat-relay", "chat", "services.chat.relay"),
-        _module(instance, "chat-consumer", "chat", "services.chat.consumer"),
-        _module(instance, "transcripts-consumer", "transcripts", "services.transcripts.consumer"),
-        _module(instance, "surveys-consumer", "surveys", "services.surveys.consumer"),
-        _module(instance, "accounts-consumer", "accounts", "services.accounts.consumer"),
-        Process(
-            "transcripts-worker",
-            [*celery, "worker", "--concurrency", "1", "--without-gossip", "--without-mingle"],
-            "workers",
-            environment(instance, "transcripts"),
-            stop_seconds=40,
-        ),
-        Process(
-            "transcripts-beat",
-            [*celery, "beat", "--schedule", schedule, "--pidfile", ""],
-            "workers",
-            environment(instance, "transcripts"),
-        ),
-    ]
+    return [_worker(instance, name) for name in WORKERS]
 
 
-def _module(instance: Instance, name: str, service: str, module: str) -> Process:
-    return Process(name, [sys.executable, "-m", module], "workers", environment(instance, service))
+def _worker(instance: Instance, name: str) -> Process:
+    service, _, process = name.partition("-")
+    return Process(
+        name,
+        _command(service, process),
+        "workers",
+        environment(instance, service) | {"VELARO_OPERATIONS_BIND": f"127.0.0.1:{instance.ports.operations_of(name)}"},
+        stop_seconds=40 if process == "worker" else 15,
+    )
+
+
+def _command(service: str, process: str) -> list[str]:
+    return [sys.executable, "-m", f"services.{service}", process]
 
 
 def environment(instance: Instance, service: str) -> dict[str, str]:

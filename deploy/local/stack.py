@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from deploy.local import broker, database
-from deploy.local.instance import SERVICES, Instance
+from deploy import database_users
+from deploy.local import broker
+from deploy.local.instance import Instance
 from deploy.local.processes import Process, all_of
 from deploy.local.supervisor import Supervisor
 from deploy.local.waiting import accepts_connections, answers_ready, until
+from deploy.secrets import SERVICES
 
 
 class Stack:
@@ -30,7 +32,8 @@ class Stack:
         self._start("servers")
         database_port, broker_port = self.instance.ports.mongo, self.instance.ports.amqp
         until(lambda: accepts_connections(database_port), seconds=60, what="MongoDB")
-        database.prepare(self.instance)
+        host = f"127.0.0.1:{database_port}"
+        database_users.prepare(self.instance.secrets, [host], here=host)
         self._say("MongoDB is up")
         until(lambda: accepts_connections(broker_port), seconds=120, what="RabbitMQ")
         self._say("RabbitMQ is up")

@@ -1,6 +1,6 @@
 """Makes a customer with a site and operators from JSON on standard input, and prints what there is now.
 
-    python -m services.accounts.seed < customer.json
+    python -m services.accounts seed < customer.json
 
 Run again, also after it was stopped half-way, it completes and corrects what is there and adds nothing twice:
 a customer is known by its name, a site by its name within the customer, an operator by the e-mail address.
@@ -131,7 +131,3 @@ def _correct(wanted: SeededOperator, known: Operator, *, context: Context, now: 
     # First the sessions that stood on the old password: stopped in between, the next run comes by here again.
     sign_out_everywhere(known.customer_id, known.operator_id, now=now, sessions=context.sessions)
     context.operators.set_password(known.customer_id, known.operator_id, context.passwords.hash(wanted.password))
-
-
-if __name__ == "__main__":
-    main()

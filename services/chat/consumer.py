@@ -1,12 +1,12 @@
 """What chat listens to."""
 
-import signal
-import threading
 from functools import partial
 
 import structlog
 
+from chassis import operations
 from chassis.bus import Bus, Consumer, Subscriptions, WorkQueue
+from chassis.commands import stop_when_told
 from contracts.transcripts import TranscriptSealed
 from services.chat import actions
 from services.chat.bootstrap import SERVICE, Context, bootstrap, started_bus
@@ -30,16 +30,13 @@ def subscriptions(context: Context, bus: Bus) -> Subscriptions:
 
 def main() -> None:
     """Run until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_when_told()
     context = bootstrap()
     url = context.settings.amqp_url.get_secret_value()
     with started_bus(context.settings) as bus:
+        consumer = Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context, bus))
+        bind = context.settings.operations_bind
+        operations.serve(SERVICE, bind, parts={"bus": bus, "queue": consumer}, database=context.database)
         log.info("consumer started", queue=QUEUE.name)
-        Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context, bus)).run(stop)
+        consumer.run(stop)
     log.info("consumer stopped")
-
-
-if __name__ == "__main__":
-    main()

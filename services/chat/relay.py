@@ -7,8 +7,6 @@ read again and answered again. The queue is the outbox: a command is acknowledge
 events are confirmed, so a death at any line means that it comes again.
 """
 
-import signal
-import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -18,8 +16,10 @@ from typing import cast
 import prometheus_client
 import structlog
 
+from chassis import operations
 from chassis.bus import BatchConsumer, Bus, Delivery, PublishFailed, Restart, Retry, WorkQueue
 from chassis.clock import now
+from chassis.commands import stop_when_told
 from chassis.ids import new_id
 from chassis.mongo import StoreUnavailable
 from contracts.chat import (
@@ -320,15 +320,15 @@ def partition_queues(count: int) -> tuple[WorkQueue, ...]:
 
 def main() -> None:
     """Run the relay of all partitions until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_when_told()
     context = bootstrap()
-    _serve_metrics(context.settings.metrics_bind)
     with started_bus(context.settings) as bus:
         relay = Relay(conversations=context.conversations, visitors=context.visitors, bus=bus)
+        consumer = _consumer(context.settings, relay)
+        bind = context.settings.operations_bind
+        operations.serve(SERVICE, bind, parts={"bus": bus, "partitions": consumer}, database=context.database)
         log.info("relay started", partitions=context.settings.partitions)
-        _consumer(context.settings, relay).run(stop)
+        consumer.run(stop)
     log.info("relay stopped")
 
 
@@ -341,13 +341,3 @@ def _consumer(settings: Settings, relay: Relay) -> BatchConsumer:
         handle=relay.handle,
         on_channel=relay.forget,
     )
-
-
-def _serve_metrics(bind: str) -> None:
-    if bind:
-        host, _, port = bind.rpartition(":")
-        prometheus_client.start_http_server(int(port), addr=host)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,4 +9,3 @@ class Settings(StoreSettings):
     """Everything the processes of chat read from their environment."""
 
     partitions: int = Field(default=8, ge=1, le=100)
-    metrics_bind: str = Field(default="", pattern=r"^(\S+:\d{1,5})?$")

@@ -1,11 +1,11 @@
 """What surveys listens to, and the process that listens and announces."""
 
-import signal
 import threading
 from functools import partial
 
-from chassis import clock
+from chassis import clock, operations
 from chassis.bus import Bus, Consumer, Subscriptions, WorkQueue
+from chassis.commands import stop_when_told
 from chassis.outbox import Dispatcher
 from contracts.chat import ConversationOpened
 from services.surveys import actions
@@ -21,9 +21,7 @@ def subscriptions(context: Context) -> Subscriptions:
 
 def main() -> None:
     """Run until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_when_told()
     run(bootstrap(), stop)
 
 
@@ -34,13 +32,12 @@ def run(context: Context, stop: threading.Event) -> None:
     bus.start()
     dispatcher = threading.Thread(target=Dispatcher(context.database, bus).run, args=(stop,), name="outbox")
     dispatcher.start()
+    consumer = Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context))
+    bind = context.settings.operations_bind
+    operations.serve(SERVICE, bind, parts={"bus": bus, "queue": consumer}, database=context.database)
     try:
-        Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context)).run(stop)
+        consumer.run(stop)
     finally:
         stop.set()
         dispatcher.join()
         bus.close()
-
-
-if __name__ == "__main__":
-    main()

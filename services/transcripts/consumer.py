@@ -1,14 +1,14 @@
 """What transcripts listens to: everything said and done in conversations, in batches."""
 
-import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from chassis import correlation
+from chassis import correlation, operations
 from chassis.bus import BatchConsumer, Bus, Delivery, Retry, WorkQueue
 from chassis.clock import now
+from chassis.commands import stop_when_told
 from chassis.http import ServiceUnavailable
 from chassis.outbox import Dispatcher
 from chassis.problems import Unavailable
@@ -83,9 +83,7 @@ def _until_silent(fetch: FetchMessages) -> FetchMessages:
 
 def main() -> None:
     """Run until told to stop."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_when_told()
     run(bootstrap(), stop)
 
 
@@ -96,8 +94,11 @@ def run(context: Context, stop: threading.Event) -> None:
     bus.start()
     dispatcher = threading.Thread(target=Dispatcher(context.database, bus).run, args=(stop,), name="outbox")
     dispatcher.start()
+    recorder = consumer(context)
+    bind = context.settings.operations_bind
+    operations.serve(SERVICE, bind, parts={"bus": bus, "queue": recorder}, database=context.database)
     try:
-        consumer(context).run(stop)
+        recorder.run(stop)
     finally:
         stop.set()
         dispatcher.join()
@@ -109,7 +110,3 @@ def consumer(context: Context) -> BatchConsumer:
     url = context.settings.amqp_url.get_secret_value()
     handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages)
     return BatchConsumer(url, service=SERVICE, queues=[QUEUE], payloads=QUEUE.hears, handle=handle)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
-from chassis.settings import StoreSettings
+from chassis.settings import StoreSettings, address
 
 
 class Settings(StoreSettings):
@@ -18,3 +18,8 @@ class Settings(StoreSettings):
     archive_after: timedelta = Field(default=timedelta(days=30), ge=timedelta(0))
     archive_every: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1))
     seal_late_every: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
+
+    @field_validator("tasks_url")
+    @classmethod
+    def _names_a_broker_of_tasks(cls, value: SecretStr) -> SecretStr:
+        return address(value, "amqp", "amqps")

@@ -1,8 +1,7 @@
 """The slow work of transcripts, done by Celery: archiving, and sealing what could not be sealed at once.
 
-``celery -A services.transcripts.tasks:celery worker -n transcripts-1@%h`` does it, ``… beat`` says when; each
-worker needs a name of its own. To archive by hand, send ``transcripts.archive-transcripts``; any number of
-jobs may run at once.
+``python -m services.transcripts worker`` does it, ``… beat`` says when. To archive by hand, send
+``transcripts.archive-transcripts``; any number of jobs may run at once.
 """
 
 from typing import Any
@@ -15,7 +14,7 @@ from celery.signals import setup_logging
 from chassis import logs
 from chassis.clock import now
 from chassis.settings import read
-from chassis.tasks import ServiceTask, claim_slot, make_celery
+from chassis.tasks import ServiceTask, claim_slot, make_celery, show_operations
 from services.transcripts import actions
 from services.transcripts.bootstrap import SERVICE, Context, bootstrap
 from services.transcripts.settings import Settings
@@ -32,6 +31,7 @@ def _broker_url() -> str:
 
 
 celery = make_celery(SERVICE, broker_url=_broker_url, context=bootstrap)
+show_operations(SERVICE, lambda: read(Settings).operations_bind)
 
 
 @setup_logging.connect

@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from pymongo import MongoClient
 
+from chassis.auth import new_key
 from chassis.clock import now
 from chassis.testing import Callers
 from deploy.local.instance import Instance
@@ -27,7 +28,7 @@ def settings(servers: Instance, administrator: MongoClient) -> Iterator[Settings
     yield Settings(
         amqp_url=SecretStr("amqp://nowhere.invalid"),
         mongo_url=SecretStr(servers.mongo_url("admin", DATABASE)),
-        service_key=SecretStr("{}"),
+        service_key=SecretStr(new_key("accounts")),
         service_keys=callers.jwks,
         argon2_time_cost=1,
         argon2_memory_kib=8,

@@ -6,8 +6,7 @@ import subprocess
 import sys
 import threading
 
-import msgspec
-
+from chassis.auth import new_key, public_keys
 from chassis.bus import Consumer, WorkQueue
 from chassis.testing import eventually
 from contracts.accounts import SessionRevoked
@@ -23,7 +22,7 @@ def test_what_was_revoked_is_announced(amqp_url, context, settings, ann):
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     process = subprocess.Popen(
-        [sys.executable, "-m", "services.accounts.consumer"], env=environment(settings, amqp_url)
+        [sys.executable, "-m", "services.accounts", "consumer"], env=environment(settings, amqp_url)
     )
     try:
         session_id = signed_out(context, ann)
@@ -61,6 +60,6 @@ def environment(settings, amqp_url):
     return os.environ | {
         "VELARO_AMQP_URL": amqp_url,
         "VELARO_MONGO_URL": settings.mongo_url.get_secret_value(),
-        "VELARO_SERVICE_KEY": "{}",
-        "VELARO_SERVICE_KEYS": msgspec.json.encode({"keys": []}).decode(),
+        "VELARO_SERVICE_KEY": new_key("accounts"),
+        "VELARO_SERVICE_KEYS": public_keys([new_key("accounts")]),
     }

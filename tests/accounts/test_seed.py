@@ -8,6 +8,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from chassis.auth import new_key, public_keys
 from services.accounts.operators.model import EmailTaken
 from services.accounts.seed import Seed, seed
 from services.accounts.sessions import actions
@@ -182,12 +183,12 @@ def run(settings, text):
     environment = os.environ | {
         "VELARO_AMQP_URL": "amqp://nowhere.invalid",
         "VELARO_MONGO_URL": settings.mongo_url.get_secret_value(),
-        "VELARO_SERVICE_KEY": "{}",
-        "VELARO_SERVICE_KEYS": '{"keys":[]}',
+        "VELARO_SERVICE_KEY": new_key("accounts"),
+        "VELARO_SERVICE_KEYS": public_keys([new_key("accounts")]),
         "VELARO_ARGON2_MEMORY_KIB": "8",
         "VELARO_ARGON2_PARALLELISM": "1",
     }
-    command = [sys.executable, "-m", "services.accounts.seed"]
+    command = [sys.executable, "-m", "services.accounts", "seed"]
     return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=60)
 
 

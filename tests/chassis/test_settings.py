@@ -1,13 +1,15 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from chassis.auth import new_key, public_keys
 from chassis.settings import StoreSettings, read
 
+KEY = new_key("one")
 COMPLETE = {
     "VELARO_AMQP_URL": "amqp://broker",
     "VELARO_MONGO_URL": "mongodb://user:sesame@database/one",
-    "VELARO_SERVICE_KEY": "{}",
-    "VELARO_SERVICE_KEYS": '{"keys":[]}',
+    "VELARO_SERVICE_KEY": KEY,
+    "VELARO_SERVICE_KEYS": public_keys([KEY]),
 }
 
 
@@ -27,7 +29,7 @@ def test_settings_come_from_the_environment():
     settings = read(Settings)
 
     assert settings.amqp_url.get_secret_value() == "amqp://broker"
-    assert settings.service_keys == '{"keys":[]}'
+    assert settings.service_keys == public_keys([KEY])
     assert (settings.log_level, settings.patience) == ("INFO", 5)
 
 
@@ -58,6 +60,34 @@ def test_every_problem_is_told_at_once_and_no_value_with_it(environment, capsys)
         "VELARO_SERVICE_KEY",
     ]
     assert "hunter2" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("VELARO_AMQP_URL", ""),
+        ("VELARO_AMQP_URL", "broker:5672"),
+        ("VELARO_AMQP_URL", "http://hunter2@broker"),
+        ("VELARO_MONGO_URL", "mongodb://user:hunter2@database"),
+        ("VELARO_MONGO_URL", "mongodb:///hunter2"),
+        ("VELARO_SERVICE_KEY", ""),
+        ("VELARO_SERVICE_KEY", "{}"),
+        ("VELARO_SERVICE_KEY", '["hunter2"]'),
+        ("VELARO_SERVICE_KEY", '{"kty":"OKP","crv":"Ed25519","x":"hunter2"}'),
+        ("VELARO_SERVICE_KEYS", "{}"),
+        ("VELARO_SERVICE_KEYS", '{"keys":[]}'),
+        ("VELARO_SERVICE_KEYS", '{"keys":[{"kty":"OKP"}]}'),
+    ],
+)
+def test_a_wrong_secret_is_told_by_its_name_in_one_line_and_never_shown(environment, capsys, name, wrong):
+    environment.setenv(name, wrong)
+
+    with pytest.raises(SystemExit):
+        read(Settings)
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{name}: ")
+    assert "hunter2" not in line
 
 
 def test_secrets_may_be_files(environment, tmp_path):

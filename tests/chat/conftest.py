@@ -4,6 +4,7 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 
+from chassis.auth import new_key
 from chassis.testing import Callers
 from services.chat.app import create_app
 from services.chat.bootstrap import Context, bootstrap
@@ -21,7 +22,7 @@ def settings(database_url, callers: Callers) -> Settings:
     return Settings(
         amqp_url=SecretStr("amqp://nobody@127.0.0.1:1/nowhere"),
         mongo_url=SecretStr(database_url("chat")),
-        service_key=SecretStr("unused"),
+        service_key=SecretStr(new_key("chat")),
         service_keys=callers.jwks,
     )
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from chassis.auth import new_key
 from services.chat.bootstrap import Context, PartitionsChanged, check_partitions
 from services.chat.settings import Settings
 
@@ -19,12 +20,12 @@ def test_the_relay_says_in_a_sentence_why_it_does_not_start(context: Context, se
     environment = os.environ | {
         "VELARO_AMQP_URL": settings.amqp_url.get_secret_value(),
         "VELARO_MONGO_URL": settings.mongo_url.get_secret_value(),
-        "VELARO_SERVICE_KEY": "unused",
+        "VELARO_SERVICE_KEY": new_key("chat"),
         "VELARO_SERVICE_KEYS": settings.service_keys,
         "VELARO_PARTITIONS": "16",
     }
     ended = subprocess.run(
-        [sys.executable, "-m", "services.chat.relay"], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "services.chat", "relay"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 78
     assert ended.stderr.startswith("VELARO_PARTITIONS is 16")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 from pydantic import SecretStr
 
+from chassis.auth import new_key
 from chassis.bus import Bus, Listener
 from chassis.testing import eventually
 from contracts.chat import ConversationClosed, ConversationCommand, MessagePosted
@@ -72,12 +73,14 @@ def start_relay(context: Context):
         environment = os.environ | {
             "VELARO_AMQP_URL": settings.amqp_url.get_secret_value(),
             "VELARO_MONGO_URL": settings.mongo_url.get_secret_value(),
-            "VELARO_SERVICE_KEY": "unused",
+            "VELARO_SERVICE_KEY": new_key("chat"),
             "VELARO_SERVICE_KEYS": settings.service_keys,
             **extra,
         }
         started.append(
-            subprocess.Popen([sys.executable, "-m", "services.chat.relay"], env=environment, stdout=subprocess.DEVNULL)
+            subprocess.Popen(
+                [sys.executable, "-m", "services.chat", "relay"], env=environment, stdout=subprocess.DEVNULL
+            )
         )
         return started[-1]
 

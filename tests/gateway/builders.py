@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from chassis.auth import new_key, public_keys
 from chassis.clock import now
 from contracts.accounts import SessionRevoked
 from contracts.chat import (
@@ -23,6 +24,7 @@ from services.gateway.settings import Settings
 from tests.gateway.fakes import AnsweringBus, FakeAccounts, FakeChat, FakeListener, FakeSurveys, FakeTranscripts
 
 NOW = now()
+KEY = new_key("gateway")
 COMMON: dict[str, Any] = {"customer_id": "customer-1", "conversation_id": "c-1", "caused_by": "command-1"}
 VISITOR = Sender(kind="visitor", id="visitor-1", name="Visitor 1")
 OPERATOR = Sender(kind="operator", id="operator-1", name="Olga")
@@ -89,8 +91,8 @@ def revoked(session_id: str, **changes: Any) -> SessionRevoked:
 def some_settings(**changes: Any) -> Settings:
     values: dict[str, Any] = {
         "amqp_url": "amqp://nobody@127.0.0.1:1/nowhere",
-        "service_key": "{}",
-        "service_keys": "{}",
+        "service_key": KEY,
+        "service_keys": public_keys([KEY]),
         "public_url": "http://localhost:8080",
         "accounts_url": "http://127.0.0.1:1",
         "chat_url": "http://127.0.0.1:1",

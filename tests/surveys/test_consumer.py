@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from chassis import clock
+from chassis.auth import new_key
 from chassis.bus import Bus, Consumer, WorkQueue
 from chassis.testing import eventually
 from contracts.chat import Capture, ConversationOpened
@@ -16,7 +17,7 @@ from tests.surveys.builders import QUESTIONS, a_submission
 @pytest.fixture
 def on_the_bus(database_url, callers, amqp_url):
     settings = Settings(
-        amqp_url=amqp_url, mongo_url=database_url("surveys"), service_key="unused", service_keys=callers.jwks
+        amqp_url=amqp_url, mongo_url=database_url("surveys"), service_key=new_key("surveys"), service_keys=callers.jwks
     )
     made = bootstrap(settings)
     yield made

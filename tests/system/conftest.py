@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.demo import offer_survey
 from deploy.local import demo
 from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
@@ -91,7 +92,7 @@ def new_customer(stack: Stack) -> Callable[[], Customer]:
         made = demo.seed_customer(
             instance, {"customer": {"name": f"Customer {number}"}, "site": site, "operators": people}
         )
-        demo.offer_survey(instance.base_url, {k: people[0][k] for k in ("email", "password")}, made["site_id"])
+        offer_survey(instance.base_url, {k: people[0][k] for k in ("email", "password")}, made["site_key"])
         return Customer(instance.base_url, made["customer_id"], made["site_id"], made["site_key"], people)
 
     return make

@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local.instance import REPOSITORY, SERVICES
+from deploy.local.instance import REPOSITORY
+from deploy.secrets import SERVICES
 
 PORT = 28080
 

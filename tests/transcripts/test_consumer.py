@@ -190,7 +190,7 @@ def test_a_process_killed_again_and_again_records_everything_once(
 
 
 def a_process(settings: Settings) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "services.transcripts.consumer"]
+    command = [sys.executable, "-m", "services.transcripts", "consumer"]
     return subprocess.Popen(command, env=environment_of(settings), stdout=subprocess.DEVNULL)
 
 

@@ -1,0 +1,1 @@
+"""What prepares an installation in containers: its secrets, its database, its demo customer."""

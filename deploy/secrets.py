@@ -1,0 +1,65 @@
+"""The secrets of one installation: generated once, kept in one file that only its owner reads."""
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.auth import new_key, public_keys
+
+SERVICES = ("accounts", "chat", "transcripts", "surveys", "gateway")
+BUS_VHOST = "velaro"
+TASKS_VHOST = "velaro-tasks"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Generated once per instance and kept in files that only their owner reads."""
+
+    mongo: dict[str, str]
+    amqp: dict[str, str]
+    keys: dict[str, str]
+    demo: dict[str, str]
+    erlang_cookie: str
+    replica_key: str
+
+    def mongo_url(self, user: str, database: str, hosts: str) -> str:
+        """Where ``user`` finds ``database`` of the replica set on ``hosts`` (``one:27017,two:27017``)."""
+        return f"mongodb://{user}:{self.mongo[user]}@{hosts}/{database}?authSource=admin&replicaSet=velaro"
+
+    def amqp_url(self, user: str, vhost: str, hosts: str) -> str:
+        """Where ``user`` finds the broker on ``hosts`` (``one:5672,two:5672``)."""
+        return f"amqp://{user}:{self.amqp[user]}@{hosts}/{vhost}"
+
+    @property
+    def public_keys(self) -> str:
+        return public_keys(self.keys.values())
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> "Secrets":
+        path = folder / "secrets.json"
+        if not path.exists():
+            write_private(path, json.dumps(_fresh()))
+        return cls(**json.loads(path.read_text()))
+
+
+def _fresh() -> dict[str, object]:
+    users = (*SERVICES, "admin")
+    return {
+        "mongo": {user: secrets.token_urlsafe(24) for user in users},
+        "amqp": {user: secrets.token_urlsafe(24) for user in users},
+        "keys": {service: new_key(service) for service in SERVICES},
+        "demo": {who: secrets.token_urlsafe(12) for who in ("owner", "operator", "site_key")},
+        "erlang_cookie": secrets.token_hex(24),
+        "replica_key": secrets.token_hex(64),
+    }
+
+
+def write_private(path: Path, content: str, mode: int = 0o600) -> None:
+    """Complete or absent: a kill in the middle leaves no half-written secret."""
+    draft = path.with_suffix(".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+    draft.rename(path)
