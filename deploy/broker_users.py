@@ -18,7 +18,10 @@ def with_users(chosen: Secrets, *, spare_vhosts: int = 0) -> dict[str, Any]:
     definitions: dict[str, Any] = json.loads(DEFINITIONS.read_text())
     spare = [f"test-{number:02d}" for number in range(spare_vhosts)]
     definitions["vhosts"] += [{"name": name} for name in spare]
-    definitions["users"] = [_user(name, password) for name, password in chosen.amqp.items()]
+    definitions["users"] = [
+        user(name, password, tags=["administrator"] if name == "admin" else [])
+        for name, password in chosen.amqp.items()
+    ]
     definitions["permissions"] = [
         *(_rights(service, BUS_VHOST, service) for service in SERVICES),
         _everything("transcripts", TASKS_VHOST),
@@ -33,14 +36,15 @@ def with_users(chosen: Secrets, *, spare_vhosts: int = 0) -> dict[str, Any]:
     return definitions
 
 
-def _user(name: str, password: str) -> dict[str, Any]:
+def user(name: str, password: str, *, tags: list[str]) -> dict[str, Any]:
+    """A user as RabbitMQ's definitions have it: only a salted hash of the password is in it."""
     salt = secrets.token_bytes(4)
     digest = hashlib.sha256(salt + password.encode()).digest()
     return {
         "name": name,
         "password_hash": base64.b64encode(salt + digest).decode(),
         "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": ["administrator"] if name == "admin" else [],
+        "tags": tags,
         "limits": {},
     }
 

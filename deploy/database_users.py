@@ -5,7 +5,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from deploy.secrets import SERVICES, Secrets
+from deploy.secrets import WITH_DATABASE, Secrets
 
 Client = MongoClient[dict[str, Any]]
 
@@ -26,9 +26,8 @@ def prepare(chosen: Secrets, members: list[str], *, here: str) -> None:
         _wait_for_primary(bare)
         _create_administrator(bare, chosen.mongo["admin"])
     with MongoClient(chosen.mongo_url("admin", "admin", ",".join(members)), serverSelectionTimeoutMS=60_000) as client:
-        for service in SERVICES:
-            if service != "gateway":
-                _grant(client, service, chosen.mongo[service])
+        for service in WITH_DATABASE:
+            _grant(client, service, chosen.mongo[service])
 
 
 def _initiate(client: Client, hosts: list[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from chassis.auth import new_key, public_keys
 
 SERVICES = ("accounts", "chat", "transcripts", "surveys", "gateway")
+WITH_DATABASE = tuple(service for service in SERVICES if service != "gateway")
 BUS_VHOST = "velaro"
 TASKS_VHOST = "velaro-tasks"
 
@@ -24,13 +25,28 @@ class Secrets:
     erlang_cookie: str
     replica_key: str
 
-    def mongo_url(self, user: str, database: str, hosts: str) -> str:
+    def mongo_url(self, user: str, database: str, hosts: str, *, replica_set: str = "velaro") -> str:
         """Where ``user`` finds ``database`` of the replica set on ``hosts`` (``one:27017,two:27017``)."""
-        return f"mongodb://{user}:{self.mongo[user]}@{hosts}/{database}?authSource=admin&replicaSet=velaro"
+        return f"mongodb://{user}:{self.mongo[user]}@{hosts}/{database}?authSource=admin&replicaSet={replica_set}"
 
     def amqp_url(self, user: str, vhost: str, hosts: str) -> str:
         """Where ``user`` finds the broker on ``hosts`` (``one:5672,two:5672``)."""
         return f"amqp://{user}:{self.amqp[user]}@{hosts}/{vhost}"
+
+    def files_of(
+        self, service: str, *, mongo_hosts: str, amqp_hosts: str, replica_set: str = "velaro"
+    ) -> dict[str, str]:
+        """What the processes of ``service`` find in their folder of secrets: names and contents."""
+        files = {
+            "velaro_amqp_url": self.amqp_url(service, BUS_VHOST, amqp_hosts),
+            "velaro_service_key": self.keys[service],
+            "velaro_service_keys": self.public_keys,
+        }
+        if service in WITH_DATABASE:
+            files["velaro_mongo_url"] = self.mongo_url(service, service, mongo_hosts, replica_set=replica_set)
+        if service == "transcripts":
+            files["velaro_tasks_url"] = self.amqp_url(service, TASKS_VHOST, amqp_hosts)
+        return files
 
     @property
     def public_keys(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy import demo
 from deploy.broker_users import with_users
 from deploy.containers.settings import Settings
-from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST, Secrets, write_private
+from deploy.secrets import SERVICES, Secrets, write_private
 
 Files = dict[str, str]
 
@@ -29,8 +29,8 @@ def _write(path: Path, content: str) -> None:
 
 def files_by_owner(chosen: Secrets, settings: Settings) -> dict[str, Files]:
     """For each folder the names and contents of its files."""
-    files = {service: _of_service(chosen, service, settings) for service in SERVICES}
-    files["transcripts"]["velaro_tasks_url"] = chosen.amqp_url("transcripts", TASKS_VHOST, settings.amqp_hosts)
+    hosts = {"mongo_hosts": settings.mongo_hosts, "amqp_hosts": settings.amqp_hosts}
+    files = {service: chosen.files_of(service, **hosts) for service in SERVICES}
     files["gateway"]["velaro_demo_site_key"] = chosen.demo["site_key"]
     files["accounts"]["demo_customer.json"] = json.dumps(demo.customer(chosen, settings.public_url))
     files["mongo"] = {"replica_key": chosen.replica_key}
@@ -38,15 +38,4 @@ def files_by_owner(chosen: Secrets, settings: Settings) -> dict[str, Files]:
         "erlang_cookie": chosen.erlang_cookie,
         "definitions.json": json.dumps(with_users(chosen)),
     }
-    return files
-
-
-def _of_service(chosen: Secrets, service: str, settings: Settings) -> Files:
-    files = {
-        "velaro_amqp_url": chosen.amqp_url(service, BUS_VHOST, settings.amqp_hosts),
-        "velaro_service_key": chosen.keys[service],
-        "velaro_service_keys": chosen.public_keys,
-    }
-    if service != "gateway":
-        files["velaro_mongo_url"] = chosen.mongo_url(service, service, settings.mongo_hosts)
     return files
