@@ -5,17 +5,9 @@ export default defineConfig({
   publicDir: false,
   build: {
     target: "es2022",
-    manifest: true,
     // The pages forbid inline content and other hosts: everything is a file of its own.
     assetsInlineLimit: 0,
     modulePreload: false,
-    rolldownOptions: {
-      input: {
-        widget: "src/widget/main.ts",
-        console: "src/console/main.ts",
-        demo: "src/demo/main.ts",
-      },
-    },
   },
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],

@@ -3,15 +3,16 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../src/shared/connection";
 import type { ServerFrame } from "../src/shared/frames";
 import { Unreachable } from "../src/shared/problems";
-import { FakeServer, OPERATOR, message, problem } from "./fakes";
+import { FakeServer, NO_TABS, OPERATOR, message, problem } from "./fakes";
 
 let server: FakeServer;
 let connection: Connection;
 
 beforeEach(() => {
+  sessionStorage.clear();
   vi.useFakeTimers();
   server = new FakeServer();
-  connection = new Connection({ transport: server.transport, openSocket: server.openSocket, random: () => 0.5 });
+  connection = new Connection({ name: "k", tabs: NO_TABS, transport: server.transport, openSocket: server.openSocket, random: () => 0.5 });
 });
 
 afterEach(() => {
@@ -58,12 +59,12 @@ describe("opening", () => {
     expect(connection.state.value).toBe("live");
   });
 
-  it("gives up on a socket that never gets ready", async () => {
+  it("gives up on a socket that never gets ready, and polls at once: whatever swallows sockets will do so again", async () => {
     vi.spyOn(server, "take").mockImplementation(() => undefined);
     connection.start();
     await settle(10_000);
     expect(server.sockets[0]?.isClosed).toBe(true);
-    expect(connection.state.value).toBe("waiting");
+    expect(connection.state.value).toBe("polling");
   });
 
   it("stops when the credential is refused", async () => {
@@ -123,12 +124,27 @@ describe("sending", () => {
     expect(texts()).toEqual(["hello"]);
   });
 
-  it("says that a message failed when it never comes back", async () => {
+  it("goes on trying, and says that a message is late, when no echo comes", async () => {
     await live();
     server.isEchoing = false;
     connection.send("k", "hello");
     await settle(60_000);
-    expect(waiting()).toMatchObject([{ state: "failed" }]);
+    expect(waiting()).toMatchObject([{ state: "sending", is_late: true }]);
+    server.isEchoing = true;
+    await settle(30_000);
+    expect(texts()).toEqual(["hello"]);
+  });
+
+  it("sends a message only when the one before it has its echo: none overtakes another that is refused for now", async () => {
+    await live();
+    server.isEchoing = false;
+    const { client_id } = connection.send("k", "one");
+    connection.send("k", "two");
+    await settle();
+    server.socket.say({ type: "rejected", client_id, code: "too-fast", detail: "" });
+    server.isEchoing = true;
+    await settle(3_000);
+    expect(server.stored.map(({ text }) => text)).toEqual(["one", "two"]);
   });
 
   it("shows a rejected message as failed, and sends it under the same client_id on retry", async () => {
@@ -307,6 +323,15 @@ describe("close codes", () => {
     expect(server.tickets).toEqual(["t-1", "t-2", "t-3"]);
   });
 
+  it.each([1012, 1013])("does not poll a server that asks it to wait with %i", async (code) => {
+    vi.spyOn(server, "take").mockImplementation((socket) => socket.drop(code));
+    connection.follow("k");
+    connection.start();
+    await settle(60_000);
+    expect(server.sockets.length).toBeGreaterThan(2);
+    expect(server.histories).toEqual([]);
+  });
+
   it("can be started again after it was refused", async () => {
     await live();
     server.socket.drop(4403);
@@ -339,6 +364,21 @@ describe("close codes", () => {
     first.drop(4403);
     expect(connection.state.value).toBe("live");
     expect(texts()).toEqual([]);
+  });
+});
+
+describe("offline", () => {
+  it("waits while the browser says it is offline, and is back soon after", async () => {
+    await live();
+    const isOnline = vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);
+    dispatchEvent(new Event("offline"));
+    expect(connection.state.value).toBe("waiting");
+    await settle(20_000);
+    expect(server.sockets).toHaveLength(1);
+    isOnline.mockReturnValue(true);
+    dispatchEvent(new Event("online"));
+    await settle(1_000);
+    expect(connection.state.value).toBe("live");
   });
 });
 
@@ -421,8 +461,20 @@ describe("without a socket", () => {
     expect(server.histories).toHaveLength(length);
   });
 
+  it("sends again over the socket what was being posted", async () => {
+    await polling();
+    server.transport.post = () => new Promise(() => undefined);
+    connection.send("k", "hello");
+    server.isOpening = true;
+    while (connection.state.value !== "live") await settle(10);
+    await settle(10);
+    expect(texts()).toEqual(["hello"]);
+  });
+
   it("is a browser without WebSocket all the same", async () => {
     const bare = new Connection({
+      name: "bare",
+      tabs: NO_TABS,
       transport: server.transport,
       openSocket: () => {
         throw new Error("refused");

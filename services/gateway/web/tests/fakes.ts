@@ -1,6 +1,7 @@
-import type { History, SocketLike, Transport } from "../src/shared/connection";
+import type { History, SocketLike, Transport } from "../src/shared/line";
 import type { Message, Sender, Status } from "../src/shared/frames";
-import { Problem } from "../src/shared/problems";
+import { Problem, Unreachable } from "../src/shared/problems";
+import type { Tabs } from "../src/shared/shared-line";
 
 export const VISITOR: Sender = { kind: "visitor", id: "v-1", name: "" };
 export const OPERATOR: Sender = { kind: "operator", id: "o-1", name: "Maya" };
@@ -24,16 +25,17 @@ export class FakeServer {
   /** What a long-poll does when there is nothing new. */
   idle: () => Promise<void> = () => new Promise(() => undefined);
 
-  readonly transport: Transport = {
+  transport: Transport = {
     self: VISITOR,
     ticket: async () => {
       if (this.ticketProblem) throw this.ticketProblem;
       this.tickets.push(`t-${this.tickets.length + 1}`);
       return { ticket: this.tickets.at(-1) as string };
     },
-    history: async (_conversationId, after): Promise<History> => {
+    history: async (_conversationId, after, _waitS, signal): Promise<History> => {
       this.histories.push(after);
-      if (after >= this.stored.length) await this.idle();
+      // The first answer says how the conversation stands; only then is there something to wait for.
+      if (after >= this.stored.length && this.histories.length > 1) await Promise.race([this.idle(), aborted(signal)]);
       return { messages: this.stored.slice(after), last_seq: this.stored.length, status: this.status };
     },
     post: async (_conversationId, clientId, text) => {
@@ -112,6 +114,16 @@ export class FakeSocket implements SocketLike {
     return this.sent.filter((frame) => frame.type === type);
   }
 }
+
+const aborted = (signal: AbortSignal) => new Promise<never>((_resolve, reject) => signal.addEventListener("abort", () => reject(new Unreachable())));
+
+/** A browser that has neither locks nor channels. */
+export const NO_TABS: Tabs = {
+  locks: undefined,
+  openChannel: () => {
+    throw new DOMException("denied", "SecurityError");
+  },
+};
 
 export function problem(status: number, code: string, retryAfter: number | null = null): Problem {
   return new Problem(status, code, `${code}.`, [], retryAfter);

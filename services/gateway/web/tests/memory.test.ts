@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import { Memory } from "../src/widget/memory";
 
-const kept = { token: "secret", conversation_id: "k", is_open: true, outgoing: [] };
+const kept = { token: "secret", conversation_id: "k", is_open: true };
 const refused = () => {
   throw new DOMException("denied", "SecurityError");
 };

@@ -2,11 +2,12 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import type { ChannelLike, Tabs } from "../src/shared/shared-line";
 import { App } from "../src/widget/app";
 import { Chat } from "../src/widget/chat";
 import type { Host } from "../src/widget/host";
 import { Memory } from "../src/widget/memory";
-import { FakeServer, OPERATOR } from "./fakes";
+import { FakeServer, NO_TABS, OPERATOR } from "./fakes";
 
 const CONFIG = {
   site: { site_key: "KEY", name: "Alder & Wren" },
@@ -57,8 +58,8 @@ async function type(testId: string, text: string): Promise<void> {
   });
 }
 
-async function show(storage = () => sessionStorage as Storage): Promise<void> {
-  chat = new Chat("KEY", host(), new Memory("KEY", storage), { openSocket: server.openSocket });
+async function show(storage = () => sessionStorage as Storage, tabs: Tabs = NO_TABS): Promise<void> {
+  chat = new Chat("KEY", host(), new Memory("KEY", storage), { openSocket: server.openSocket, tabs });
   vi.spyOn(document, "hasFocus").mockReturnValue(true);
   await act(async () => {
     render(<App chat={chat} />, root);
@@ -296,6 +297,20 @@ describe("talking", () => {
     expect(find("message")?.dataset.state).toBe("sent");
   });
 
+  it("says that a message is not sent yet while there is no connection, and says so politely", async () => {
+    await show();
+    await start();
+    answers["POST /api/v1/widget/tickets"] = () => ({ status: 503, body: {} });
+    await act(async () => server.socket.drop(1006));
+    await type("composer", "hello");
+    await click("send");
+    expect(find("message")?.dataset.state).toBe("sending");
+    expect(find("message")?.textContent).toContain("Not sent yet, trying again");
+    await act(async () => void (await new Promise((resolve) => setTimeout(resolve, 800))));
+    expect(find("connection")?.textContent).toBe("Connection lost – reconnecting");
+    expect(find("connection")?.getAttribute("aria-live")).toBe("polite");
+  });
+
   it("starts afresh when the server does not know the visitor any more", async () => {
     await show();
     await start();
@@ -304,5 +319,54 @@ describe("talking", () => {
     await show();
     expect(find("acknowledge")).not.toBeNull();
     expect(sessionStorage).toHaveLength(0);
+  });
+});
+
+describe("in another tab", () => {
+  let channel: ChannelLike;
+  let told: unknown[];
+  const tabs: Tabs = {
+    locks: undefined,
+    openChannel: () => (channel = { onmessage: null, postMessage: (note) => void told.push(note), close: () => undefined }),
+  };
+  const hear = (data: unknown) => act(async () => channel.onmessage?.({ data } as MessageEvent)).then(settle);
+
+  beforeEach(() => {
+    told = [];
+  });
+
+  it("asks the visitor's other tabs, and stores nothing when there is no conversation", async () => {
+    await show(undefined, tabs);
+    await hear(null);
+    expect(told).toEqual([null]);
+    expect(sessionStorage).toHaveLength(0);
+  });
+
+  it("shows the conversation that the visitor is in", async () => {
+    await show(undefined, tabs);
+    server.store("x", "said before", OPERATOR);
+    await hear({ token: "secret", conversation_id: "k" });
+    expect(find("launcher")).not.toBeNull();
+    await click("launcher");
+    expect(root.textContent).toContain("said before");
+    expect(find("standing")?.textContent).toContain("Maya");
+  });
+
+  it("answers for its own conversation, also as soon as it starts, and keeps to it", async () => {
+    await show(undefined, tabs);
+    await start();
+    const talk = { token: "secret", conversation_id: "k" };
+    expect(told.at(-1)).toEqual(talk);
+    told = [];
+    await hear(null);
+    expect(told).toEqual([talk]);
+    await hear({ token: "other", conversation_id: "elsewhere" });
+    expect(sessionStorage.getItem("velaro.visitor.KEY")).toContain("secret");
+  });
+
+  it("is on its own where channels are refused", async () => {
+    await show(undefined, NO_TABS);
+    await start();
+    expect(find("composer")).not.toBeNull();
   });
 });

@@ -1,6 +1,7 @@
-import type { History, PostedMessage, Transport } from "../shared/connection";
 import type { LastMessage, Message, Person, Status } from "../shared/frames";
 import { call } from "../shared/http";
+import type { History, PostedMessage, Transport } from "../shared/line";
+import { Problem } from "../shared/problems";
 import type { Question, Survey } from "../shared/survey";
 
 export interface Operator {
@@ -69,7 +70,6 @@ export interface Site {
 }
 
 const PAGE = 50;
-const LONG_POLL_S = 25;
 
 export const signIn = (email: string, password: string) =>
   call<{ operator: Operator }>("/api/v1/sessions", { method: "POST", body: { email, password } });
@@ -108,9 +108,9 @@ export const isAdmin = ({ role }: Operator) => role === "owner" || role === "adm
 export function operatorTransport({ operator_id, name }: Operator): Transport {
   return {
     self: { kind: "operator", id: operator_id, name },
-    ticket: () => call("/api/v1/tickets", { method: "POST", body: {} }),
-    history: (conversationId, after, signal) =>
-      call<History>(`${pathOf(conversationId)}/messages?after=${after}&wait=${LONG_POLL_S}`, { signal, timeoutMs: (LONG_POLL_S + 15) * 1_000 }),
+    ticket: () => operatorTicket(operator_id),
+    history: (conversationId, after, waitS, signal) =>
+      call<History>(`${pathOf(conversationId)}/messages?after=${after}&wait=${waitS}`, { signal, timeoutMs: (waitS + 15) * 1_000 }),
     post: async (conversationId, clientId, text) => {
       const posted = await call<Partial<PostedMessage>>(`${pathOf(conversationId)}/messages`, {
         method: "POST",
@@ -119,6 +119,13 @@ export function operatorTransport({ operator_id, name }: Operator): Transport {
       return posted?.seq === undefined ? null : (posted as PostedMessage);
     },
   };
+}
+
+/** The cookie is the whole browser's: in another tab somebody else may have signed in, and must not speak for this operator. */
+async function operatorTicket(operatorId: string): Promise<{ ticket: string }> {
+  const { operator } = await currentSession();
+  if (operator.operator_id !== operatorId) throw new Problem(401, "not-authenticated", "");
+  return call("/api/v1/tickets", { method: "POST", body: {} });
 }
 
 function page(after: string | null, limit: number): string {

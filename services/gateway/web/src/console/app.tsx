@@ -1,9 +1,10 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 
-import type { ConnectionState } from "../shared/connection";
 import { type Observable, useObservable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
+import { ConnectionLine } from "../shared/ui/connection-line";
+import { forgetUnsent } from "../shared/unsent";
 import * as api from "./api";
 import { Desk } from "./desk";
 import { InboxPage } from "./inbox-page";
@@ -26,6 +27,11 @@ export function App({ route }: { route: Observable<Route> }) {
     setSession(await currentSession());
   };
   useEffect(() => void check(), []);
+  // What an operator left unsent ends with their session, and is nobody else's.
+  const operatorId = session.name === "signed-in" ? session.operator.operator_id : undefined;
+  useLayoutEffect(() => {
+    if (session.name !== "checking" && session.name !== "unreachable") forgetUnsent("operator.", operatorId && `operator.${operatorId}`);
+  }, [session.name, operatorId]);
 
   switch (session.name) {
     case "checking":
@@ -86,7 +92,7 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
   return (
     <div class="console">
       <TopBar desk={desk} place={place} news={news} onSignedOut={onSignedOut} />
-      <ConnectionLine desk={desk} />
+      <ConnectionLine connection={desk.connection} />
       {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
       {place.name === "survey" && <SurveyPage />}
       {place.name === "transcripts" && <TranscriptsPage />}
@@ -153,21 +159,5 @@ function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
         </Button>
       </div>
     </header>
-  );
-}
-
-const LINES: Partial<Record<ConnectionState, string>> = {
-  polling: "No live connection: new messages and conversations take a few seconds to show.",
-  waiting: "No connection. Trying again; what you write is kept and sent later.",
-  refused: "The live connection was refused. Trying again.",
-};
-
-function ConnectionLine({ desk }: { desk: Desk }) {
-  const state = useObservable(desk.connection.state);
-  const line = LINES[state] ?? "";
-  return (
-    <p class={line ? "connection" : "visually-hidden"} role="status" aria-live="polite" data-testid="connection" data-state={state}>
-      {line}
-    </p>
   );
 }

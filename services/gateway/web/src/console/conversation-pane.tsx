@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
+import { isUp } from "../shared/line";
 import { useObservable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
@@ -41,6 +42,7 @@ function Opened({ desk, conversation }: { desk: Desk; conversation: api.Conversa
   const { connection, operator: me } = desk;
   const log = useMemo(() => connection.follow(conversation_id, conversation.status), []);
   const { messages, outgoing, status: heard } = useObservable(log.view);
+  const line = useObservable(connection.state);
   const status = heard === "closed" ? "closed" : conversation.status;
   const isMine = status === "active" && conversation.operator?.id === me.operator_id;
   // My own conversations stay complete while I look elsewhere; others only while they are on the screen.
@@ -58,6 +60,7 @@ function Opened({ desk, conversation }: { desk: Desk; conversation: api.Conversa
           own={{ kind: "operator", id: me.operator_id }}
           nameOf={({ name, kind }) => name || (kind === "visitor" ? conversation.visitor_name || "Visitor" : "Colleague")}
           onRetry={(clientId) => connection.retry(conversation_id, clientId)}
+          isUp={isUp(line)}
           empty={conversation.last_seq > 0 ? "Loading…" : "Nothing has been said yet."}
         />
         <PaneFoot status={status} isMine={isMine} conversation={conversation} onSend={(text) => connection.send(conversation_id, text)} />

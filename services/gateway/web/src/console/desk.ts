@@ -17,7 +17,7 @@ export class Desk {
     private readonly onSignedOut: () => void,
     connectionOptions: Partial<ConnectionOptions> = {},
   ) {
-    this.connection = new Connection({ ...connectionOptions, transport: api.operatorTransport(operator) });
+    this.connection = new Connection({ ...connectionOptions, name: `operator.${operator.operator_id}`, transport: api.operatorTransport(operator) });
     this.inbox = new Inbox(operator.operator_id, api);
   }
 
@@ -51,7 +51,8 @@ export class Desk {
   /** The socket was refused: either the session is over, or it was only the ticket. */
   private async checkSession(): Promise<void> {
     try {
-      await api.currentSession();
+      const { operator } = await api.currentSession();
+      if (operator.operator_id !== this.operator.operator_id) return this.onSignedOut();
     } catch (error) {
       if (error instanceof Problem && error.status === 401) return this.onSignedOut();
     }

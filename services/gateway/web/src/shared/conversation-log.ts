@@ -7,6 +7,8 @@ export interface Outgoing {
   text: string;
   written_at: string;
   state: "sending" | "failed";
+  /** It was sent before, and not confirmed in time. */
+  is_late?: boolean;
   reason: string;
 }
 
@@ -65,6 +67,10 @@ export class ConversationLog {
   /** Whether the message was one of ours. */
   fail(clientId: string, reason: string): boolean {
     return this.alter(clientId, { state: "failed", reason });
+  }
+
+  delay(clientId: string): void {
+    this.alter(clientId, { is_late: true });
   }
 
   retry(clientId: string): boolean {

@@ -1,70 +1,53 @@
 import type { ConversationLog, Outgoing } from "./conversation-log";
 
-/** How long a message may be on its way before the socket is believed dead. */
+/** How long a message may be on its way before the line is believed dead. */
 const OVERDUE_MS = 10_000;
-const MOST_OVERDUE = 3;
-const WINDOW = 32;
 
-type Transmit = (conversationId: string, outgoing: Outgoing) => void;
+interface UnderWay {
+  clientId: string;
+  timer: ReturnType<typeof setTimeout>;
+}
 
 /**
- * What of our own is on its way over the socket. A message goes out again, under the same client_id,
- * until its echo comes back; the server keeps one of them.
+ * What of our own is on its way: of each conversation one message at a time, so that none can overtake
+ * another that is refused for now. It goes again, under the same client_id, until its echo comes back;
+ * the server keeps one of them.
  */
 export class Outbox {
-  private readonly inFlight = new Map<string, ConversationLog>();
-  private readonly overdue = new Map<string, number>();
-  private window = WINDOW;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly underWay = new Map<ConversationLog, UnderWay>();
 
-  constructor(private readonly transmit: Transmit, private readonly onOverdue: () => void) {}
+  constructor(
+    private readonly transmit: (conversationId: string, outgoing: Outgoing) => void,
+    private readonly onOverdue: () => void,
+  ) {}
 
-  /** Sends what waits, in the order it was written, as far as the window allows. */
+  /** Sends the first that waits, unless one is on its way. */
   flush(log: ConversationLog): void {
-    for (const outgoing of log.unsent) {
-      if (this.inFlight.has(outgoing.client_id)) continue;
-      if (this.inFlight.size >= this.window) return;
-      this.inFlight.set(outgoing.client_id, log);
-      this.transmit(log.conversationId, outgoing);
-    }
-    this.arm();
+    const [next] = log.unsent;
+    if (!next || this.underWay.has(log)) return;
+    const timer = setTimeout(() => this.expire(log, next.client_id), OVERDUE_MS);
+    this.underWay.set(log, { clientId: next.client_id, timer });
+    this.transmit(log.conversationId, next);
   }
 
   /** The server answered for this message, one way or the other. */
-  settle(clientId: string): void {
-    this.overdue.delete(clientId);
-    if (!this.inFlight.delete(clientId)) return;
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.arm();
+  settle(log: ConversationLog, clientId: string): void {
+    if (this.underWay.get(log)?.clientId === clientId) this.drop(log);
   }
 
-  /** The socket is gone: everything on its way has to go again. */
+  /** Everything on its way has to go again. */
   interrupt(): void {
-    this.inFlight.clear();
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    for (const log of [...this.underWay.keys()]) this.drop(log);
   }
 
-  /** The server found us too fast: from now on one at a time. */
-  slowDown(): void {
-    this.window = 1;
+  private drop(log: ConversationLog): void {
+    clearTimeout(this.underWay.get(log)?.timer);
+    this.underWay.delete(log);
   }
 
-  private arm(): void {
-    if (this.timer !== undefined || this.inFlight.size === 0) return;
-    this.timer = setTimeout(() => this.expire(), OVERDUE_MS);
-  }
-
-  private expire(): void {
-    this.timer = undefined;
-    for (const [clientId, log] of this.inFlight) {
-      const times = (this.overdue.get(clientId) ?? 0) + 1;
-      this.overdue.set(clientId, times);
-      if (times < MOST_OVERDUE) continue;
-      this.overdue.delete(clientId);
-      log.fail(clientId, "The server did not confirm this message.");
-    }
+  private expire(log: ConversationLog, clientId: string): void {
+    this.drop(log);
+    log.delay(clientId);
     this.onOverdue();
   }
 }

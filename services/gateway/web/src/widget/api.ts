@@ -1,7 +1,7 @@
-import type { Transport } from "../shared/connection";
 import type { Page } from "../shared/embedding";
 import type { Person, Status } from "../shared/frames";
 import { call } from "../shared/http";
+import type { History, Transport } from "../shared/line";
 import type { Survey } from "../shared/survey";
 
 export interface Config {
@@ -28,8 +28,6 @@ export interface Opened {
 
 export type AnswerValue = string | number;
 
-const LONG_POLL_S = 25;
-
 export const getConfig = (siteKey: string) => call<Config>(`/api/v1/widget/config?site=${encodeURIComponent(siteKey)}`, { token: "" });
 
 export const startVisit = (siteKey: string, page: Page, token: string) =>
@@ -50,8 +48,8 @@ export function visitorTransport(token: string): Transport {
   return {
     self: { kind: "visitor", id: "", name: "" },
     ticket: () => call("/api/v1/widget/tickets", { method: "POST", body: {}, token }),
-    history: (conversationId, after, signal) =>
-      call(`${pathOf(conversationId)}/messages?after=${after}&wait=${LONG_POLL_S}`, { token, signal, timeoutMs: (LONG_POLL_S + 15) * 1_000 }),
+    history: (conversationId, after, waitS, signal) =>
+      call(`${pathOf(conversationId)}/messages?after=${after}&wait=${waitS}`, { token, signal, timeoutMs: (waitS + 15) * 1_000 }),
     post: async (conversationId, clientId, text) => {
       const posted = await call<{ seq?: number; message_id: string; sent_at: string }>(`${pathOf(conversationId)}/messages`, {
         method: "POST",
@@ -67,7 +65,7 @@ export const getConversation = (token: string, conversationId: string) =>
   call<{ status: Status; operator: Person | null; position: number | null }>(pathOf(conversationId), { token });
 
 export const getHistory = (token: string, conversationId: string) =>
-  call<Awaited<ReturnType<Transport["history"]>>>(`${pathOf(conversationId)}/messages?after=0`, { token });
+  call<History>(`${pathOf(conversationId)}/messages?after=0`, { token });
 
 function pathOf(conversationId: string): string {
   return `/api/v1/widget/conversations/${encodeURIComponent(conversationId)}`;

@@ -2,9 +2,11 @@ import { Connection, type ConnectionOptions } from "../shared/connection";
 import type { ConversationLog, ConversationView } from "../shared/conversation-log";
 import { Observable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
+import { forgetUnsent } from "../shared/unsent";
 import * as api from "./api";
 import type { Host } from "./host";
 import type { Memory } from "./memory";
+import { OtherTabs, type Talk } from "./other-tabs";
 
 export type Stage =
   | { name: "loading" }
@@ -27,6 +29,7 @@ export class Chat {
   readonly unread = new Observable(0);
   private config: api.Config | null = null;
   private connection: Connection | null = null;
+  private readonly otherTabs: OtherTabs;
   private seen = 0;
   /** Known from a start that failed half-way, so that the next one is the same visit; nowhere stored. */
   private visitToken: string | null = null;
@@ -36,13 +39,16 @@ export class Chat {
     private readonly host: Host,
     private readonly memory: Memory,
     private readonly connectionOptions: Partial<ConnectionOptions> = {},
-  ) {}
+  ) {
+    this.otherTabs = new OtherTabs(siteKey, connectionOptions.tabs?.openChannel);
+  }
 
-  /** Shows the launcher, or the conversation that this tab was in. Writes nothing. */
+  /** Shows the launcher, or the conversation that this tab, or another on this site, is in. Without one, writes nothing. */
   async begin(): Promise<void> {
     const remembered = this.memory.read();
     this.isOpen.set(this.host.isAbsent || (remembered?.is_open ?? false));
     this.host.resize(this.isOpen.value);
+    this.otherTabs.ask(() => this.ownTalk(), (talk) => void this.join(talk));
     if (remembered?.conversation_id) await this.returnTo(remembered.token, remembered.conversation_id);
     await this.loadConfig();
   }
@@ -78,7 +84,8 @@ export class Chat {
       const token = await this.visit();
       const { conversation_id, status, position } = await api.openConversation(token, policyVersion, answers);
       this.visitToken = null;
-      this.memory.write({ token, conversation_id, is_open: this.isOpen.value, outgoing: [] });
+      this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
+      this.otherTabs.tell({ token, conversation_id });
       this.talk(token, conversation_id).change({ status: status ?? "queued", position: position ?? null });
       return null;
     } catch (error) {
@@ -113,7 +120,8 @@ export class Chat {
   /** From a closed conversation back to the notice. */
   startAgain(): void {
     this.leave();
-    this.memory.write({ conversation_id: null, outgoing: [] });
+    this.forgetUnsent();
+    this.memory.write({ conversation_id: null });
     this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
     // The policy in force may have changed since this page was loaded.
     void this.loadConfig();
@@ -136,8 +144,26 @@ export class Chat {
     }
   }
 
+  /** What other tabs may show as well. */
+  private ownTalk(): Talk | null {
+    const { token, conversation_id } = this.memory.read() ?? {};
+    return token && conversation_id && !this.isOver ? { token, conversation_id } : null;
+  }
+
+  private get isOver(): boolean {
+    const { value } = this.stage;
+    return value.name === "talking" && value.log.view.value.status === "closed";
+  }
+
+  /** The visitor talks in another tab. */
+  private async join({ token, conversation_id }: Talk): Promise<void> {
+    const own = this.memory.read()?.conversation_id;
+    if (own === conversation_id || (own && !this.isOver)) return;
+    this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
+    await this.returnTo(token, conversation_id);
+  }
+
   private async returnTo(token: string, conversationId: string): Promise<void> {
-    const outgoing = this.memory.read()?.outgoing ?? [];
     try {
       const [{ messages, last_seq }, { status, operator, position }] = await Promise.all([
         api.getHistory(token, conversationId),
@@ -147,18 +173,16 @@ export class Chat {
       log.announce(last_seq);
       log.receive(messages);
       log.change({ status, operator, position });
-      const stored = new Set(messages.map(({ client_id }) => client_id));
-      this.connection?.resume(conversationId, outgoing.filter(({ client_id }) => !stored.has(client_id)));
       this.markRead();
     } catch (error) {
-      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.memory.forget();
+      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.forget();
       this.talk(token, conversationId);
-      this.connection?.resume(conversationId, outgoing);
     }
   }
 
   private talk(token: string, conversationId: string): ConversationLog {
-    const connection = new Connection({ ...this.connectionOptions, transport: api.visitorTransport(token) });
+    this.leave();
+    const connection = new Connection({ ...this.connectionOptions, name: `conversation.${conversationId}`, transport: api.visitorTransport(token) });
     const log = connection.follow(conversationId);
     this.connection = connection;
     this.seen = 0;
@@ -169,9 +193,7 @@ export class Chat {
     return log;
   }
 
-  private noticed({ messages, outgoing }: ConversationView): void {
-    const remembered = this.memory.read();
-    if (remembered && remembered.outgoing !== outgoing) this.memory.write({ outgoing });
+  private noticed({ messages }: ConversationView): void {
     if (this.isOpen.value) return this.markRead();
     this.unread.set(messages.filter(({ seq, sender }) => seq > this.seen && sender.kind !== "visitor").length);
   }
@@ -185,9 +207,18 @@ export class Chat {
   /** The server does not know this visitor any more. */
   private forgotten(): void {
     this.leave();
-    this.memory.forget();
+    this.forget();
     this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
     if (!this.config) void this.loadConfig();
+  }
+
+  private forget(): void {
+    this.forgetUnsent();
+    this.memory.forget();
+  }
+
+  private forgetUnsent(): void {
+    forgetUnsent(`conversation.${this.memory.read()?.conversation_id}`);
   }
 
   private leave(): void {

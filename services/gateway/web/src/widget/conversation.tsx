@@ -1,12 +1,14 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
-import type { Connection, ConnectionState } from "../shared/connection";
+import type { Connection } from "../shared/connection";
 import type { ConversationLog } from "../shared/conversation-log";
 import type { Sender } from "../shared/frames";
+import { isUp } from "../shared/line";
 import { useObservable } from "../shared/observable";
 import { Button } from "../shared/ui/button";
 import { Composer } from "../shared/ui/composer";
 import { Confirm } from "../shared/ui/confirm";
+import { ConnectionLine } from "../shared/ui/connection-line";
 import { MessageList } from "../shared/ui/message-list";
 import type { Chat } from "./chat";
 
@@ -18,16 +20,18 @@ interface ConversationProps {
 
 export function Conversation({ chat, log, connection }: ConversationProps) {
   const { messages, outgoing, status, operator } = useObservable(log.view);
+  const line = useObservable(connection.state);
   const isClosed = status === "closed";
   return (
     <>
-      <ConnectionLine connection={connection} isClosed={isClosed} />
+      <ConnectionLine connection={connection} isSilent={isClosed} />
       <MessageList
         messages={messages}
         outgoing={outgoing}
         own={{ kind: "visitor" }}
         nameOf={(sender) => nameOf(sender, operator?.name)}
         onRetry={(clientId) => chat.retry(clientId)}
+        isUp={isUp(line)}
         empty={isClosed ? "Nothing was said in this conversation." : "Write your first message below. You need not wait until somebody is here."}
       />
       {isClosed ? <Ended chat={chat} /> : <Writing chat={chat} />}
@@ -98,34 +102,6 @@ export function Standing({ log }: { log: ConversationLog }) {
 function waiting(position: number | null): string {
   if (position === null) return "Waiting for somebody to answer";
   return position <= 1 ? "You are next in line" : `You are number ${position} in line`;
-}
-
-const LINES: Partial<Record<ConnectionState, string>> = {
-  connecting: "Connecting…",
-  polling: "Connected. New messages may take a moment.",
-  waiting: "No connection. Trying again; what you write is kept.",
-};
-
-/** Says something only when there is something to say; a first connection gets a moment before that. */
-function ConnectionLine({ connection, isClosed }: { connection: Connection; isClosed: boolean }) {
-  const state = useObservable(connection.state);
-  const line = useSettled(isClosed ? "" : (LINES[state] ?? ""));
-  return (
-    <p class={`connection ${line ? state : "visually-hidden"}`} role="status" aria-live="polite" data-testid="connection" data-state={state}>
-      {line}
-    </p>
-  );
-}
-
-const SETTLE_MS = 700;
-
-function useSettled(line: string): string {
-  const [settled, setSettled] = useState("");
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(line), line ? SETTLE_MS : 0);
-    return () => clearTimeout(timer);
-  }, [line]);
-  return line ? settled : "";
 }
 
 function nameOf({ kind, name }: Sender, operatorName: string | undefined): string {

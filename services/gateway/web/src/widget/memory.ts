@@ -1,12 +1,8 @@
-import type { Outgoing } from "../shared/conversation-log";
-
 /** What the widget remembers of a visitor who has started a conversation, for as long as the tab lives. */
 export interface Remembered {
   token: string;
   conversation_id: string | null;
   is_open: boolean;
-  /** Written and not confirmed: goes again after a reload, under the same client_id. */
-  outgoing: readonly Outgoing[];
 }
 
 /**
@@ -32,7 +28,7 @@ export class Memory {
   }
 
   write(part: Partial<Remembered>): void {
-    this.held = { token: "", conversation_id: null, is_open: true, outgoing: [], ...this.read(), ...part };
+    this.held = { token: "", conversation_id: null, is_open: true, ...this.read(), ...part };
     try {
       this.storage().setItem(this.key, JSON.stringify(this.held));
     } catch {
@@ -52,12 +48,11 @@ export class Memory {
 
 function remembered(value: unknown): Remembered | null {
   if (typeof value !== "object" || value === null) return null;
-  const { token, conversation_id, is_open, outgoing } = value as Partial<Remembered>;
+  const { token, conversation_id, is_open } = value as Partial<Remembered>;
   if (typeof token !== "string" || !token) return null;
   return {
     token,
     conversation_id: typeof conversation_id === "string" ? conversation_id : null,
     is_open: is_open === true,
-    outgoing: Array.isArray(outgoing) ? outgoing : [],
   };
 }

@@ -13,6 +13,8 @@ interface MessageListProps {
   nameOf: (sender: Sender) => string;
   /** Given where one can write. */
   onRetry?: (clientId: string) => void;
+  /** Whether messages reach the server just now. */
+  isUp?: boolean;
   testId?: string;
   /** What stands there while nothing has been said; the log is there from the start, so that its first message is announced. */
   empty?: string;
@@ -31,10 +33,11 @@ interface Item {
   text: string;
   at: string;
   state: "sending" | "sent" | "failed";
+  isLate: boolean;
   reason: string;
 }
 
-export function MessageList({ messages, outgoing = [], own, nameOf, onRetry, testId = "message", empty = "" }: MessageListProps) {
+export function MessageList({ messages, outgoing = [], own, nameOf, onRetry, isUp = true, testId = "message", empty = "" }: MessageListProps) {
   const { ref, isBehind, follow, onScroll } = useEndInView(messages.length, outgoing.length, onRetry !== undefined);
   const items = [...messages.map((message) => said(message, own)), ...outgoing.map((item) => unsent(item, own))];
   return (
@@ -49,6 +52,7 @@ export function MessageList({ messages, outgoing = [], own, nameOf, onRetry, tes
               isFirst={!continues(items[index - 1], item)}
               name={item.isOwn && onRetry ? "You" : nameOf(item.sender)}
               testId={testId}
+              isUp={isUp}
               onRetry={onRetry}
             />
           ))}
@@ -65,11 +69,11 @@ export function MessageList({ messages, outgoing = [], own, nameOf, onRetry, tes
 
 function said({ client_id, message_id, sender, seq, text, sent_at }: Message, own: MessageListProps["own"]): Item {
   const isOwn = sender.kind === own.kind && (own.id === undefined || own.id === sender.id);
-  return { key: client_id || message_id, sender, isOwn, seq, text, at: sent_at, state: "sent", reason: "" };
+  return { key: client_id || message_id, sender, isOwn, seq, text, at: sent_at, state: "sent", isLate: false, reason: "" };
 }
 
-function unsent({ client_id, text, written_at, state, reason }: Outgoing, { kind, id = "" }: MessageListProps["own"]): Item {
-  return { key: client_id, sender: { kind, id, name: "" }, isOwn: true, text, at: written_at, state, reason };
+function unsent({ client_id, text, written_at, state, is_late = false, reason }: Outgoing, { kind, id = "" }: MessageListProps["own"]): Item {
+  return { key: client_id, sender: { kind, id, name: "" }, isOwn: true, text, at: written_at, state, isLate: is_late, reason };
 }
 
 interface EntryProps {
@@ -77,11 +81,12 @@ interface EntryProps {
   isFirst: boolean;
   name: string;
   testId: string;
+  isUp: boolean;
   onRetry: ((clientId: string) => void) | undefined;
 }
 
 /** One component from *sending* to *sent*: the element stays, so that a screen reader hears the words once. */
-function Entry({ item, isFirst, name, testId, onRetry }: EntryProps) {
+function Entry({ item, isFirst, name, testId, isUp, onRetry }: EntryProps) {
   const look = item.sender.kind === "system" ? "system" : item.isOwn ? "own" : "";
   const isNamed = isFirst && name !== "You" && look !== "system";
   return (
@@ -95,15 +100,15 @@ function Entry({ item, isFirst, name, testId, onRetry }: EntryProps) {
       </div>
       <div class={`meta ${item.state}`}>
         {item.state !== "failed" && <Moment at={item.at} />}
-        {item.isOwn && onRetry && <Delivery item={item} onRetry={onRetry} />}
+        {item.isOwn && onRetry && <Delivery item={item} isUp={isUp} onRetry={onRetry} />}
       </div>
     </li>
   );
 }
 
-function Delivery({ item, onRetry }: { item: Item; onRetry: (clientId: string) => void }) {
+function Delivery({ item, isUp, onRetry }: { item: Item; isUp: boolean; onRetry: (clientId: string) => void }) {
   if (item.state === "sent") return <span>Sent</span>;
-  if (item.state === "sending") return <span>Sending…</span>;
+  if (item.state === "sending") return <span>{isUp && !item.isLate ? "Sending…" : "Not sent yet, trying again"}</span>;
   return (
     <>
       <span role="alert">Not sent. {item.reason}</span>

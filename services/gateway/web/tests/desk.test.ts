@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Operator } from "../src/console/api";
+import { Desk } from "../src/console/desk";
+import { FakeServer, NO_TABS } from "./fakes";
+
+const maya: Operator = { operator_id: "o-1", name: "Maya", email: "maya@example.org", role: "operator", customer_id: "c-1" };
+const jo: Operator = { ...maya, operator_id: "o-2", name: "Jo" };
+
+let server: FakeServer;
+let signedIn: Operator | null;
+let tickets: number;
+let signedOut: number;
+let stop: () => void;
+
+beforeEach(() => {
+  sessionStorage.clear();
+  vi.useFakeTimers();
+  server = new FakeServer();
+  signedIn = maya;
+  tickets = signedOut = 0;
+  vi.stubGlobal("fetch", async (path: string) => {
+    if (!signedIn) return new Response("{}", { status: 401 });
+    if (path === "/api/v1/sessions/current") return new Response(JSON.stringify({ operator: signedIn }));
+    if (path === "/api/v1/tickets") return new Response(JSON.stringify({ ticket: `t-${(tickets += 1)}` }));
+    return new Response(JSON.stringify({ conversations: [], next: null }));
+  });
+});
+
+afterEach(() => {
+  stop();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const settle = (milliseconds = 0) => vi.advanceTimersByTimeAsync(milliseconds);
+
+async function work(): Promise<Desk> {
+  const desk = new Desk(maya, () => (signedOut += 1), { openSocket: server.openSocket, tabs: NO_TABS });
+  stop = desk.start();
+  await settle();
+  return desk;
+}
+
+describe("the desk", () => {
+  it("sends what was unsent before a reload, whichever page is shown", async () => {
+    signedIn = null;
+    (await work()).connection.send("k", "written before");
+    stop();
+    signedIn = maya;
+    await work();
+    expect(server.stored.map(({ text }) => text)).toEqual(["written before"]);
+  });
+
+  it("does not speak as somebody else who signed in in another tab", async () => {
+    const desk = await work();
+    server.isEchoing = false;
+    desk.connection.send("k", "Maya's words");
+    signedIn = jo;
+    server.socket.drop(4403);
+    await settle(60_000);
+    expect(tickets).toBe(1);
+    expect(server.sockets).toHaveLength(1);
+    expect(signedOut).toBe(1);
+  });
+
+  it("asks to sign in when the session is over, and goes on when it is not", async () => {
+    await work();
+    server.socket.drop(4403);
+    await settle(10_000);
+    expect([signedOut, server.sockets.length]).toEqual([0, 2]);
+    signedIn = null;
+    server.socket.drop(4403);
+    await settle();
+    expect(signedOut).toBe(1);
+  });
+});
