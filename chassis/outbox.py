@@ -16,7 +16,7 @@ import structlog
 from pymongo import ASCENDING
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from chassis import clock, correlation
 from chassis.bus import PublishFailed
@@ -33,6 +33,7 @@ LEASES = "outbox_leases"
 LEASE = timedelta(seconds=15)
 MOST_AT_ONCE = 200
 LONGEST_PAUSE_SECONDS = 5.0
+_ALREADY_EXISTS = 48
 
 
 class EventBus(Protocol):
@@ -51,10 +52,13 @@ class Outbox:
 
     def ensure_indexes(self) -> None:
         """Make the collection, which a transaction should not have to; it needs no index beyond its ids."""
-        with unavailable():
-            if COLLECTION not in self._rows.database.list_collection_names():
-                self._rows.insert_one({"_id": ""})
-                self._rows.delete_one({"_id": ""})
+        try:
+            with unavailable():
+                self._rows.database.create_collection(COLLECTION, check_exists=False)
+        except OperationFailure as failure:
+            # All processes of a service do this when they start, and they may start together.
+            if failure.code != _ALREADY_EXISTS:
+                raise
 
     def add(self, event: Event, *, session: ClientSession) -> None:
         """Announce ``event`` if, and only if, the transaction of ``session`` commits.

@@ -1,5 +1,5 @@
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -211,3 +211,11 @@ def test_over_the_real_bus_all_arrives(database, announce, amqp_url, dispatching
 
     eventually(lambda: database.outbox.count_documents({}) == 0)
     bus.close()
+
+
+def test_processes_that_start_together_all_find_it_ready(database):
+    outboxes = [Outbox(database) for _ in range(16)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(Outbox.ensure_indexes, outboxes))
+
+    assert "outbox" in database.list_collection_names()

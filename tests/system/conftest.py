@@ -2,18 +2,14 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import count
-from typing import Any
-from uuid import uuid4
+from functools import partial
 
 import pytest
 
-from deploy.demo import offer_survey
 from deploy.local import demo
 from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
-from tests.edge.people import Operator, Visitor
+from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
 HASTE = {
@@ -38,24 +34,6 @@ def needs_stack(item: pytest.Item) -> bool:
     return "stack" in getattr(item, "fixturenames", ())
 
 
-@dataclass(frozen=True)
-class Customer:
-    """A business of its own, with whom nobody else shares anything."""
-
-    base_url: str
-    customer_id: str
-    site_id: str
-    site_key: str
-    people: list[dict[str, Any]]
-
-    def visitor(self) -> Visitor:
-        return Visitor(self.base_url, self.site_key).arrive()
-
-    def operator(self, role: str = "operator") -> Operator:
-        one = next(person for person in self.people if person["role"] == role)
-        return Operator(self.base_url, one["email"], one["password"])
-
-
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Servers of its own as well: a test that kills the broker must not disturb those that run beside it."""
@@ -73,36 +51,15 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def new_customer(stack: Stack) -> Callable[[], Customer]:
-    numbers = count()
-
-    def make() -> Customer:
-        number = f"{next(numbers)}-{uuid4().hex[:8]}"
-        people = [
-            {
-                "email": f"{role}-{number}@example.org",
-                "name": f"{role.title()} {number}",
-                "role": role,
-                "password": uuid4().hex,
-            }
-            for role in ("owner", "operator")
-        ]
-        instance = stack.instance
-        site = {"name": f"Site {number}", "origins": [instance.base_url]}
-        made = demo.seed_customer(
-            instance, {"customer": {"name": f"Customer {number}"}, "site": site, "operators": people}
-        )
-        offer_survey(instance.base_url, {k: people[0][k] for k in ("email", "password")}, made["site_key"])
-        return Customer(instance.base_url, made["customer_id"], made["site_id"], made["site_key"], people)
-
-    return make
+def customers(stack: Stack) -> Callable[[], Customer]:
+    return partial(new_customer, stack.instance.base_url, partial(demo.seed_customer, stack.instance))
 
 
 @pytest.fixture(scope="session")
-def customer(new_customer: Callable[[], Customer]) -> Customer:
-    return new_customer()
+def customer(customers: Callable[[], Customer]) -> Customer:
+    return customers()
 
 
 @pytest.fixture(scope="session")
-def neighbour(new_customer: Callable[[], Customer]) -> Customer:
-    return new_customer()
+def neighbour(customers: Callable[[], Customer]) -> Customer:
+    return customers()

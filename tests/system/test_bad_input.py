@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.edge.customers import Customer
 from tests.edge.http import Edge
 from tests.edge.people import ANSWERS, WIDGET, Operator, Visitor
 from tests.edge.socket import Socket
-from tests.system.conftest import Customer
 
 OPERATORS = [{"$ne": 1}, {"$gt": ""}, {"$regex": "^a"}, [], ["x"], 7, True, None, {"a": {"b": {}}}]
 OPENING = {"acknowledged_policy_version": "1", "answers": ANSWERS, "text": "hi", "department": "x"}

@@ -3,8 +3,8 @@
 import threading
 
 from chassis.testing import eventually
+from tests.edge.customers import Customer
 from tests.edge.people import ANSWERS
-from tests.system.conftest import Customer
 
 
 def test_a_conversation_by_plain_http_ends_in_a_sealed_and_then_archived_transcript(customer: Customer) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from chassis.testing import eventually
 from deploy.local.stack import Stack
+from tests.edge.customers import Customer
 from tests.edge.socket import Party
-from tests.system.conftest import Customer
 
 EACH = 500
 

@@ -6,9 +6,9 @@ import pytest
 import requests
 
 from chassis.testing import eventually
+from tests.edge.customers import Customer
 from tests.edge.http import Edge, made
 from tests.edge.people import WIDGET, Operator, Visitor
-from tests.system.conftest import Customer
 
 BODIES = {
     "messages": {"client_id": "x", "text": "intruder"},
