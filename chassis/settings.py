@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,6 +11,8 @@ from joserfc.jwk import KeySet, OKPKey
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 PREFIX = "VELARO_"
 EX_CONFIG = 78
@@ -73,8 +75,13 @@ class StoreSettings(ServiceSettings):
     @classmethod
     def _names_a_database(cls, value: SecretStr) -> SecretStr:
         address(value, "mongodb", "mongodb+srv")
-        if not urlsplit(value.get_secret_value()).path.strip("/"):
-            raise ValueError("must name the database in its path")
+        try:
+            # Without a question to the name service, which an address of the other form needs.
+            url = value.get_secret_value().replace("mongodb+srv://", "mongodb://", 1)
+            MongoClient[dict[str, Any]](url, connect=False).get_default_database()
+        except (PyMongoError, ValueError) as error:
+            # What is wrong with it may be the password: the reason is not for the log.
+            raise ValueError("must be an address that MongoDB knows, with a database in its path") from error
         return value
 
 

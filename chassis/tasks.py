@@ -10,15 +10,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from amqp.exceptions import AMQPError
 from celery import Celery, Task
 from celery.signals import beat_init, worker_ready
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from chassis import correlation, operations
 from chassis.mongo import unavailable
+from chassis.problems import Unavailable
 
 C = TypeVar("C")
 
@@ -113,6 +115,21 @@ def _configuration(queue: str) -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
     }
+
+
+class BrokerRefuses(Unavailable):
+    """The broker of the tasks does not let us in."""
+
+
+def check_broker(url: str) -> None:
+    """Raise ``BrokerRefuses`` if the broker is there and does not let us in; for one that is not there celery waits."""
+    try:
+        with Connection(url, connect_timeout=5) as connection:
+            connection.connect()
+    except AMQPError as error:
+        raise BrokerRefuses(f"the broker of its tasks refuses us: {error}") from error
+    except OSError:
+        return
 
 
 class _ToBroker:

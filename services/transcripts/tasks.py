@@ -14,7 +14,7 @@ from celery.signals import setup_logging
 from chassis import logs
 from chassis.clock import now
 from chassis.settings import read
-from chassis.tasks import ServiceTask, claim_slot, make_celery, show_operations
+from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, show_operations
 from services.transcripts import actions
 from services.transcripts.bootstrap import SERVICE, Context, bootstrap
 from services.transcripts.settings import Settings
@@ -32,6 +32,11 @@ def _broker_url() -> str:
 
 celery = make_celery(SERVICE, broker_url=_broker_url, context=bootstrap)
 show_operations(SERVICE, lambda: read(Settings).operations_bind)
+
+
+def check() -> None:
+    """What a worker and a beat need before they start; raises what commands tell in one line."""
+    check_broker(_broker_url())
 
 
 @setup_logging.connect

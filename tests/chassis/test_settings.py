@@ -70,6 +70,8 @@ def test_every_problem_is_told_at_once_and_no_value_with_it(environment, capsys)
         ("VELARO_AMQP_URL", "http://hunter2@broker"),
         ("VELARO_MONGO_URL", "mongodb://user:hunter2@database"),
         ("VELARO_MONGO_URL", "mongodb:///hunter2"),
+        ("VELARO_MONGO_URL", "mongodb://hunter2@database/one"),
+        ("VELARO_MONGO_URL", "mongodb://user:hunter2@x@database/one"),
         ("VELARO_SERVICE_KEY", ""),
         ("VELARO_SERVICE_KEY", "{}"),
         ("VELARO_SERVICE_KEY", '["hunter2"]'),

@@ -86,8 +86,18 @@ class Party(threading.Thread):
     One message is under way at a time, so that the order of sending means something.
     """
 
-    def __init__(self, new_socket: Callable[[], Socket], conversation_id: str, texts: list[str]) -> None:
+    def __init__(
+        self,
+        new_socket: Callable[[], Socket],
+        conversation_id: str,
+        texts: list[str],
+        *,
+        patience: float,
+        pause: float,
+    ) -> None:
         super().__init__(daemon=True)
+        self._patience = patience
+        self._pause = pause
         self._new_socket = new_socket
         self._conversation_id = conversation_id
         self._texts = texts
@@ -100,7 +110,7 @@ class Party(threading.Thread):
         self._done = threading.Event()
 
     def run(self) -> None:
-        deadline = time.monotonic() + 150
+        deadline = time.monotonic() + self._patience
         waiting = [(str(uuid4()), text) for text in self._texts]
         while time.monotonic() < deadline and not self._done.is_set():
             try:
@@ -127,6 +137,7 @@ class Party(threading.Thread):
             if self._hear(socket, client_id):
                 waiting.pop(0)
                 self.said += 1
+                self._done.wait(self._pause)
 
     def _hear(self, socket: Socket, client_id: str | None) -> bool:
         """True once the own echo came; False after a refusal or a quiet second."""

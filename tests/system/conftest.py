@@ -3,12 +3,15 @@
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from deploy.local import demo
 from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
+from tests.edge.browser import launched
 from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
@@ -63,3 +66,20 @@ def customer(customers: Callable[[], Customer]) -> Customer:
 @pytest.fixture(scope="session")
 def neighbour(customers: Callable[[], Customer]) -> Customer:
     return customers()
+
+
+@pytest.fixture(scope="session")
+def address() -> str:
+    """Where we come from, as the gateway sees it."""
+    return "127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def demo_site(stack: Stack) -> dict[str, Any]:
+    return demo.seed(stack.instance)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as chromium:
+        yield chromium

@@ -1,40 +1,10 @@
 """The screens in a real browser: what a visitor and an operator see and do."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from deploy.local import demo
-from deploy.local.stack import Stack
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SHOTS = Path("var/screenshots")
-
-
-@pytest.fixture(scope="module")
-def demo_site(stack: Stack) -> dict:
-    return demo.seed(stack.instance)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-def shot(page: Page, name: str) -> None:
-    page.screenshot(path=SHOTS / f"{name}.png")
+from tests.edge.browser import shot
 
 
 def sign_in(page: Page, site: dict) -> None:
@@ -51,7 +21,9 @@ def say(place: object, text: str) -> None:
     composer.press("Enter")
 
 
-def test_a_conversation_from_the_first_click_to_the_archived_transcript(browser: Browser, demo_site: dict) -> None:
+def test_a_conversation_from_the_first_click_to_the_archived_transcript(
+    browser: Browser, demo_site: dict, address: str
+) -> None:
     shop = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
     console = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     sign_in(console, demo_site)
@@ -99,7 +71,7 @@ def test_a_conversation_from_the_first_click_to_the_archived_transcript(browser:
     for words in ("Is the green watering can in stock?", "Yes, twelve of them.", "Wonderful!"):
         expect(console.get_by_test_id("transcript-message").filter(has_text=words)).to_be_visible()
     expect(console.get_by_test_id("transcript-answer").filter(has_text="An order")).to_be_visible()
-    expect(console.get_by_test_id("transcript-captured")).to_contain_text("127.0.0.1")
+    expect(console.get_by_test_id("transcript-captured")).to_contain_text(address)
     expect(console.get_by_test_id("transcript-captured")).to_contain_text("Chrom")
     shot(console, "console-transcript")
     before = console.get_by_test_id("transcript-message").all_inner_texts()

@@ -1,41 +1,18 @@
 """The chat in a real browser while the network, the page or the tab fails it: nothing lost, nothing twice."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, FrameLocator, Page, WebSocket, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, FrameLocator, Page, WebSocket, expect
 
-from deploy.local import demo
-from deploy.local.stack import Stack
+from tests.edge.browser import shot
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SHOTS = Path("var/screenshots")
 WITHOUT_SOCKETS = "window.WebSocket = function () { throw new Error('blocked') }"
 SOON = 5_000
 EVENTUALLY = 30_000
 
 Place = Page | FrameLocator
-
-
-@pytest.fixture(scope="module")
-def demo_site(stack: Stack) -> dict:
-    return demo.seed(stack.instance)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -72,10 +49,6 @@ class Sockets:
     @property
     def open(self) -> list[WebSocket]:
         return [socket for page, socket in self._opened if not (page.is_closed() or socket.is_closed())]
-
-
-def shot(page: Page, name: str) -> None:
-    page.screenshot(path=SHOTS / f"{name}.png")
 
 
 def visit(context: BrowserContext, site: dict) -> tuple[Page, FrameLocator]:

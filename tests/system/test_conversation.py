@@ -7,7 +7,9 @@ from tests.edge.customers import Customer
 from tests.edge.people import ANSWERS
 
 
-def test_a_conversation_by_plain_http_ends_in_a_sealed_and_then_archived_transcript(customer: Customer) -> None:
+def test_a_conversation_by_plain_http_ends_in_a_sealed_and_then_archived_transcript(
+    customer: Customer, address: str
+) -> None:
     visitor, operator = customer.visitor(), customer.operator()
 
     conversation_id = visitor.open("Where is my order?")
@@ -20,7 +22,7 @@ def test_a_conversation_by_plain_http_ends_in_a_sealed_and_then_archived_transcr
     words = ["Where is my order?", "Let me look.", "Thank you!"]
     sealed = eventually(lambda: with_answers(operator.transcript(conversation_id)), timeout=20)
     assert [message["text"] for message in sealed["messages"]] == words
-    assert sealed["captured"]["ip"] == "127.0.0.1"
+    assert sealed["captured"]["ip"] == address
     assert "Firefox" in sealed["captured"]["browser"]
     answers = {answer["question_id"]: answer["value"] for answer in sealed["responses"][0]["answers"]}
     assert answers == {question: str(value) for question, value in ANSWERS.items()}

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from chassis.testing import eventually
 from deploy.local.stack import Stack
 from tests.edge.customers import Customer
-from tests.edge.socket import Party
+from tests.edge.dialogue import Dialogue
 
 EACH = 500
 
@@ -39,30 +38,9 @@ def broker(stack: Stack) -> int:
 def test_a_kill_loses_doubles_and_reorders_nothing(
     stack: Stack, customer: Customer, victim: Callable[[Stack], int]
 ) -> None:
-    visitor, operator = customer.visitor(), customer.operator()
-    conversation_id = visitor.open()
-    operator.accept(conversation_id)
-    sides = [
-        Party(visitor.socket, conversation_id, [f"visitor {number}" for number in range(EACH)]),
-        Party(operator.socket, conversation_id, [f"operator {number}" for number in range(EACH)]),
-    ]
-    for side in sides:
-        side.start()
-    eventually(lambda: sum(side.said for side in sides) > EACH, timeout=90)
+    dialogue = Dialogue(customer, EACH)
+    dialogue.start()
+    dialogue.wait_for(said=EACH)
     os.kill(victim(stack), signal.SIGKILL)
-    eventually(lambda: all(len(side.seen) == 2 * EACH for side in sides), timeout=120)
-    for side in sides:
-        side.finish()
-
-    for side in sides:
-        assert side.duplicates == []
-        assert side.reordered == []
-        assert sorted(side.seen) == list(range(1, 2 * EACH + 1))
-    operator.close(conversation_id)
-    sealed = eventually(lambda: operator.transcript(conversation_id), timeout=60)
-    assert [message["text"] for message in sealed["messages"]] == [
-        sides[0].seen[n]["text"] for n in sorted(sides[0].seen)
-    ]
-    for who in ("visitor", "operator"):
-        said = [message["text"] for message in sealed["messages"] if message["sender"]["kind"] == who]
-        assert said == [f"{who} {number}" for number in range(EACH)]
+    dialogue.finish()
+    dialogue.close_and_check_the_transcript()

@@ -1,5 +1,6 @@
 """`docker compose`, whichever of its versions there is, for one project of this repository."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -51,6 +52,11 @@ class Compose:
 
     def container_ids(self, *services: str) -> list[str]:
         return self("ps", "-q", *services).split()
+
+    def inspect(self, kind: str, *names: str) -> list[dict[str, Any]]:
+        """What the engine knows of containers, networks or the like."""
+        done = subprocess.run(["docker", kind, "inspect", *names], capture_output=True, check=True)
+        return list(json.loads(done.stdout))
 
 
 @cache

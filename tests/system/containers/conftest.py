@@ -65,3 +65,9 @@ def customer(customers: Callable[[], Customer]) -> Customer:
 @pytest.fixture(scope="session")
 def neighbour(customers: Callable[[], Customer]) -> Customer:
     return customers()
+
+
+@pytest.fixture(scope="session")
+def address(containers: ContainerStack) -> str:
+    """Where we come from, as the gateway sees it: the engine's side of the network."""
+    return containers.host_address

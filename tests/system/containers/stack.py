@@ -62,17 +62,39 @@ class ContainerStack:
 
     def wait_until_healthy(self, name: str) -> None:
         wrapped = self.started[name].get_wrapped_container()
-        eventually(lambda: health(wrapped) in ("healthy", "none"), timeout=READY_SECONDS, every=0.3)
+        settled = eventually(lambda: settled_health(wrapped), timeout=READY_SECONDS, every=0.3)
+        assert settled == "healthy", f"{wrapped.name} ended: {wrapped.logs(tail=5).decode()}"
+
+    @property
+    def host_address(self) -> str:
+        """This machine's address in the network of the containers."""
+        described = DockerClient().client.networks.get(self._network.name).attrs
+        return str(described["IPAM"]["Config"][0]["Gateway"])
 
     def lasting(self) -> list[str]:
         """The containers that are to run for ever."""
         return [name for name in self._services if is_lasting(self._services[name])]
 
+    def names(self) -> list[str]:
+        """Of the containers, as the engine has them."""
+        return [container.get_wrapped_container().name for container in self.started.values()]
+
+    def options_of(self, service: str, *, has_tmp: bool = True) -> list[str]:
+        """What `docker run` needs to put one more container of ``service`` beside the others."""
+        described = self._services[service]
+        volumes = [f"{self._volume(source)}:{target}:{mode}" for source, target, mode in mounts(described)]
+        settings = [f"{name}={value}" for name, value in described["environment"].items()]
+        return [
+            *("--network", self._network.name),
+            *(("--tmpfs", "/tmp") if has_tmp else ()),
+            *(part for volume in volumes for part in ("-v", volume)),
+            *(part for setting in settings for part in ("-e", setting)),
+        ]
+
     def seed(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Has accounts make a customer, in a container of its own."""
-        arguments = ["--network", self._network.name, "-v", f"{self._volume('secrets-accounts')}:/run/secrets:ro"]
         done = subprocess.run(
-            ["docker", "run", "--rm", "-i", *arguments, self._services["accounts"]["image"], "seed"],
+            ["docker", "run", "--rm", "-i", *self.options_of("accounts"), self._services["accounts"]["image"], "seed"],
             input=msgspec.json.encode(wanted),
             capture_output=True,
             check=False,
@@ -175,11 +197,13 @@ def nanoseconds(duration: str) -> int:
     return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration)) * 1_000_000_000
 
 
-def health(container: Any) -> str:
+def settled_health(container: Any) -> str | None:
+    """``healthy``, or ``ended``; None while it may still become either."""
     container.reload()
     state = container.attrs["State"]
-    assert state["Running"], f"{container.name} ended: {container.logs(tail=5).decode()}"
-    return str(state.get("Health", {}).get("Status", "none"))
+    if not state["Running"]:
+        return "ended"
+    return "healthy" if state["Health"]["Status"] == "healthy" else None
 
 
 def free_port() -> int:
