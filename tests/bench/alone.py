@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import pika
+from pika.exchange_type import ExchangeType
 from pymongo import MongoClient, WriteConcern
 
 from chassis.bus import Bus
@@ -82,7 +84,7 @@ def _published_per_second(bus: Bus, seconds: float) -> float:
 def _queue(url: str) -> Iterator[None]:
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
-    channel.exchange_declare("commands", "direct", durable=True)
+    channel.exchange_declare("commands", ExchangeType.direct, durable=True)
     channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
     channel.queue_bind(QUEUE, "commands", QUEUE)
     connection.close()
@@ -108,7 +110,7 @@ def _command() -> PostMessage:
 
 def _inserts(instance: Instance, batch: int, seconds: float) -> Figures:
     """`insert_many` as the relay does it: by a majority, journaled, ordered, with its unique indexes."""
-    client: MongoClient = MongoClient(instance.mongo_url("admin", "bench_alone"))
+    client: MongoClient[dict[str, object]] = MongoClient(instance.mongo_url("admin", "bench_alone"))
     try:
         collection = client["bench_alone"].get_collection("messages", write_concern=WriteConcern(w="majority", j=True))
         for name in ("seq", "client_id"):
@@ -164,15 +166,14 @@ class Echoes:
 
     async def connect(self, port: int, count: int) -> None:
         loop = asyncio.get_running_loop()
-        for _ in range(count):
-            number = len(self.wires)
-            _, wire = await loop.create_connection(
-                lambda number=number: Wire("localhost", lambda _text, at: self.heard(number, at), lambda _code: None),
-                "127.0.0.1",
-                port,
-            )
+        for number in range(count):
+            heard = partial(self._heard, number)
+            _, wire = await loop.create_connection(partial(Wire, "localhost", heard, _gone), "127.0.0.1", port)
             await wire.opened
             self.wires.append(wire)
+
+    def _heard(self, number: int, _text: bytes, at: float) -> None:
+        self.heard(number, at)
 
     def heard(self, _number: int, at: float) -> None:
         self.latencies.append(at - self.sent_at.popleft())
@@ -180,6 +181,10 @@ class Echoes:
     def close(self) -> None:
         for wire in self.wires:
             wire.close()
+
+
+def _gone(_code: int) -> None:
+    return
 
 
 class Circling(Echoes):

@@ -1,5 +1,6 @@
 """Numbers out of many measurements."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,7 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     """The value that ``share`` of the measurements do not exceed; 0 if there are none."""
     if not ordered:
         return 0.0
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
 
 
 def of_latencies(name: str, seconds: Sequence[float]) -> Figures:
