@@ -13,7 +13,7 @@ from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
 from tests.bench import machine, report
 from tests.bench.alone import alone
-from tests.bench.bench import OVERRIDES, Bench
+from tests.bench.bench import OVERRIDES, Bench, Row
 from tests.bench.calls import calls
 from tests.bench.crowds import idle, reconnect
 from tests.bench.http import Http
@@ -42,31 +42,37 @@ def main() -> int:
     instance = Instance(
         root=FOLDER / "instance", ports=Ports(arguments.port), overrides={"gateway": overrides}, test_vhosts=1
     )
-    stack = Stack(instance)
-    about = machine.described()
-    began = time.monotonic()
-    stack.up()
+    rows: list[Row] = []
+    about, began = machine.described(), time.monotonic()
     try:
-        bench = uvloop.run(_run(stack, arguments))
+        _measure(Stack(instance), arguments, rows)
+    finally:
+        settings = {
+            "command": " ".join(["python -m tests.bench", *sys.argv[1:]]),
+            "runs": arguments.runs,
+            "overrides": overrides,
+            "seconds": round(time.monotonic() - began),
+        }
+        # What was measured before something went wrong is worth reading too.
+        status = report.write(rows, FOLDER, settings, about)
+    return status
+
+
+def _measure(stack: Stack, arguments: argparse.Namespace, rows: list[Row]) -> None:
+    try:
+        stack.up()
+        uvloop.run(_run(stack, arguments, rows))
     finally:
         stack.down()
-    settings = {
-        "command": " ".join(["python -m tests.bench", *sys.argv[1:]]),
-        "runs": arguments.runs,
-        "overrides": overrides,
-        "seconds": round(time.monotonic() - began),
-    }
-    return report.write(bench.rows, FOLDER, settings, about)
 
 
-async def _run(stack: Stack, arguments: argparse.Namespace) -> Bench:
+async def _run(stack: Stack, arguments: argparse.Namespace, rows: list[Row]) -> None:
     http = Http(stack.instance.ports.gateway)
-    bench = Bench(stack, World(stack.instance, http), arguments.runs, arguments.quick, FOLDER)
+    bench = Bench(stack, World(stack.instance, http), arguments.runs, arguments.quick, FOLDER, rows)
     for name in arguments.only:
         print(f"\n{datetime.now(UTC):%H:%M:%S}  {name}: {PARTS[name].__doc__}", flush=True)
         await PARTS[name](bench)
     http.close()
-    return bench
 
 
 def _arguments() -> argparse.Namespace:

@@ -86,9 +86,6 @@ class Bench:
         await asyncio.to_thread(self.stack.up_services)
         self.world.http.close()
 
-    async def gateway_is_up(self) -> None:
-        await asyncio.to_thread(self.stack.up_services)
-
 
 def _first(verdict: Verdict) -> Mapping[str, list[str]]:
     return {kind: found[:3] for kind, found in verdict.findings.items() if found}

@@ -59,7 +59,7 @@ async def _measured(
             label=label,
             level=level,
             run=run,
-            figures=figures_of(outcome) | meter.figures,
+            figures=figures_of(outcome) | meter.figures_at(outcome.rate()),
             verdict=outcome.verdict.counts(),
             cpu=meter.cpu,
             memory_kib=bench.costs.memory(),
@@ -80,19 +80,24 @@ def figures_of(outcome: Outcome) -> Figures:
 
 
 class Meter:
-    """Counts the CPU of a load alone, not of what comes before and after it."""
+    """Counts the CPU of a load alone, not of what comes before and after it.
+
+    What a message costs over all processes says most where others use the machine too.
+    """
 
     def __init__(self, bench: Bench) -> None:
         self._costs = bench.costs
         self.cpu: dict[str, float] = {}
-        self.figures: Figures = {}
+
+    def figures_at(self, rate: float) -> Figures:
+        cores = sum(self.cpu.values())
+        return {"cores": round(cores, 2), "cpu_ms_per_msg": round(cores / rate * 1000, 3) if rate else 0.0}
 
     def around(self, load: Speaking) -> Speaking:
         async def metered(talk: Talk) -> None:
             self._costs.restart()
             await load(talk)
             self.cpu = self._costs.cpu()
-            self.figures = {"cores": round(sum(self.cpu.values()), 2)}
 
         return metered
 
