@@ -42,6 +42,7 @@ async def calls(bench: Bench) -> None:
 async def _hammered(bench: Bench, pairs: Sequence[Pair], label: str, act: Act, run: int) -> None:
     seconds = bench.seconds(5, 2)
     latencies: list[float] = []
+    refusals = bench.world.http.refusals
     bench.costs.restart()
     began = time.perf_counter()
 
@@ -52,7 +53,17 @@ async def _hammered(bench: Bench, pairs: Sequence[Pair], label: str, act: Act, r
     await asyncio.gather(*map(worker, pairs))
     took = time.perf_counter() - began
     figures = {"calls_per_s": round(len(latencies) / took, 1), **of_latencies("took", latencies)}
-    bench.add(Row(part="calls", label=label, level=len(pairs), run=run, figures=figures, cpu=bench.costs.cpu()))
+    bench.add(
+        Row(
+            part="calls",
+            label=label,
+            level=len(pairs),
+            run=run,
+            figures=figures,
+            cpu=bench.costs.cpu(),
+            troubles={"503": count} if (count := bench.world.http.refusals - refusals) else {},
+        )
+    )
 
 
 class Desk:

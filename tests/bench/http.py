@@ -8,6 +8,7 @@ import msgspec
 
 HTTP_TIMEOUT = 60.0
 AT_ONCE = 32
+UNAVAILABLE, ATTEMPTS, RETRY_SECONDS = 503, 10, 1.0
 
 
 class Answer(NamedTuple):
@@ -34,6 +35,7 @@ class Http:
     """Up to ``at_once`` requests at a time; whoever comes then waits."""
 
     def __init__(self, port: int, *, at_once: int = AT_ONCE) -> None:
+        self.refusals = 0
         self._port = port
         self._host = f"localhost:{port}"
         self._idle: deque[Connection] = deque()
@@ -41,10 +43,20 @@ class Http:
 
     async def made(self, method: str, path: str, body: Any = None, *, head: str = "", status: int = 201) -> Any:
         """The decoded body of an answer that has to have this status."""
-        answer = await self.ask(method, path, body, head=head)
+        answer = await self.answered(method, path, body, head=head)
         if answer.status != status:
             raise Unexpected(f"{method} {path}: {answer.status} {answer.body[:300]!r}")
         return answer.json() if answer.body else None
+
+    async def answered(self, method: str, path: str, body: Any = None, *, head: str = "") -> Answer:
+        """Asks again, as it is told to, while the answer is that now is not the time; how often is counted."""
+        for _ in range(ATTEMPTS):
+            answer = await self.ask(method, path, body, head=head)
+            if answer.status != UNAVAILABLE:
+                break
+            self.refusals += 1
+            await asyncio.sleep(RETRY_SECONDS)
+        return answer
 
     async def ask(self, method: str, path: str, body: Any = None, *, head: str = "") -> Answer:
         """One request; ``head`` is further header lines, each with its line end."""

@@ -158,7 +158,7 @@ class World:
 
     async def _sign_in(self, credentials: dict[str, str]) -> Operator:
         origin = f"Origin: {self.instance.base_url}\r\n"
-        answer = await self.http.ask("POST", "/api/v1/sessions", credentials, head=origin)
+        answer = await self.http.answered("POST", "/api/v1/sessions", credentials, head=origin)
         assert answer.status == 201, answer
         return Operator(self.http, f"{origin}Cookie: {answer.cookie}\r\n")
 
