@@ -84,7 +84,7 @@ def _published_per_second(bus: Bus, seconds: float) -> float:
 def _queue(url: str) -> Iterator[None]:
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
-    channel.exchange_declare("commands", ExchangeType.direct, durable=True)
+    channel.exchange_declare("commands", ExchangeType("direct"), durable=True)
     channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
     channel.queue_bind(QUEUE, "commands", QUEUE)
     connection.close()

@@ -46,7 +46,6 @@ class Client:
         self.closes: Counter[int] = Counter()
         self.refusals: Counter[str] = Counter()
         self.is_persistent = False
-        self.is_synced = asyncio.Event()
         self.lost_at = self.synced_at = 0.0
         self.on_echo: Callable[[Client, float], None] = _nothing
         self._port = port
@@ -54,6 +53,7 @@ class Client:
         self._ledger = Ledger()
         self._part: Part | None = None
         self._wire: Wire | None = None
+        self._in_sync: asyncio.Future[None] | None = None
         self._is_live = False
         self._failures = 0
         self._code = 0
@@ -73,14 +73,14 @@ class Client:
         """Open the socket; returns when it is ready, and in sync with its conversation if it has one."""
         ticket = await self._ticket()
         loop = asyncio.get_running_loop()
-        self.is_synced.clear()
+        self._in_sync = in_sync = loop.create_future()
         _, wire = await loop.create_connection(
             lambda: Wire(f"localhost:{self._port}", self._heard, self._lost), "127.0.0.1", self._port
         )
         self._wire = wire
         await asyncio.wait_for(wire.opened, READY_SECONDS)
         wire.say(b'{"type":"auth","ticket":"' + ticket.encode() + b'"}')
-        await asyncio.wait_for(self.is_synced.wait(), READY_SECONDS)
+        await asyncio.wait_for(in_sync, READY_SECONDS)
 
     def disconnect(self) -> None:
         """Leave for good."""
@@ -154,7 +154,8 @@ class Client:
         self._is_live = True
         self._failures = 0
         self.synced_at = time.perf_counter()
-        self.is_synced.set()
+        if self._in_sync is not None and not self._in_sync.done():
+            self._in_sync.set_result(None)
         with contextlib.suppress(ConnectionError):
             for entry in tuple(self.pending.values()):
                 self._send(entry)
@@ -162,6 +163,11 @@ class Client:
     def _lost(self, code: int) -> None:
         if self._is_live:
             self.lost_at = time.perf_counter()
+        elif self._in_sync is not None and not self._in_sync.done():
+            # Turned away, as by a gateway that is about to end: whoever waits to be in sync need not.
+            self._in_sync.set_exception(ConnectionError(f"closed with {code}"))
+            # It may be that nobody does.
+            self._in_sync.exception()
         self._is_live = False
         self.closes[code] += 1
         self._code = code

@@ -21,6 +21,7 @@ class Counterpart:
         self.log: list[dict[str, Any]] = []
         self.syncs: list[int] = []
         self.hang_up_after: set[str] = set()
+        self.turns_away = 0
 
     async def serve(self, socket: ServerConnection) -> None:
         async for text in socket:
@@ -29,6 +30,10 @@ class Counterpart:
             await answer(socket, frame)
 
     async def auth(self, socket: ServerConnection, _frame: Any) -> None:
+        if self.turns_away > 0:
+            self.turns_away -= 1
+            await socket.close(1012)
+            return
         await socket.send(json.dumps({"type": "ready", "conversations": [], "heartbeat_s": 25}))
 
     async def sync(self, socket: ServerConnection, frame: Any) -> None:
@@ -90,6 +95,13 @@ def test_a_client_that_is_cut_off_comes_back_syncs_and_says_the_rest_again(monke
     assert client.closes[1012] == 1
     assert verdict.is_clean
     assert verdict.acknowledged == 3
+
+
+def test_a_client_that_is_turned_away_knows_at_once() -> None:
+    counterpart = Counterpart()
+    counterpart.turns_away = 1
+    with pytest.raises(ConnectionError, match="1012"):
+        asyncio.run(talk(counterpart, ["a"]))
 
 
 def test_a_message_that_the_server_shows_again_is_found_out() -> None:
