@@ -2,6 +2,7 @@
 
 import argparse
 import resource
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -38,6 +39,8 @@ FOLDER = REPOSITORY / "var" / "bench"
 def main() -> int:
     arguments = _arguments()
     _allow_many_files()
+    # Whoever ends the bench ends its instance too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     overrides = OVERRIDES | {"VELARO_WORKERS": str(arguments.gateways)}
     instance = Instance(
         root=FOLDER / "instance", ports=Ports(arguments.port), overrides={"gateway": overrides}, test_vhosts=1
