@@ -35,8 +35,8 @@ test: venv web-test lint ## everything that proves the software, on real servers
 	@$(BIN)/python -m pytest -n $(J) --dist loadgroup $(T); result=$$?; $(BIN)/python -m tests.servers down; exit $$result
 
 .PHONY: bench
-bench: venv web ## measure: one message, socket to socket
-	@$(BIN)/python -m tests.bench
+bench: venv web ## measure everything and write a report; ONLY=latency,closed-loop for some of it, QUICK=1 for a look
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 .PHONY: lint
 lint: venv ## style, types, walls between services, generated files

@@ -1,74 +1,105 @@
-"""`make bench`: one message, socket to socket, with nothing else going on."""
+"""`make bench`: measures the whole system through its public edge, checks every message, and writes a report."""
 
-import json
-import platform
-import statistics
+import argparse
+import resource
+import signal
 import sys
 import time
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
-from deploy.local import demo
+import uvloop
+
 from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
-from tests.edge.people import Operator, Visitor
-from tests.edge.socket import Socket
+from tests.bench import machine, report
+from tests.bench.alone import alone
+from tests.bench.bench import OVERRIDES, Bench, Row
+from tests.bench.calls import calls
+from tests.bench.crowds import idle, reconnect
+from tests.bench.http import Http
+from tests.bench.loads import closed_loops, latency, open_loops
+from tests.bench.people import World
 
-RUNS = 5
-MESSAGES = 200
-WARM_UP = 50
-PAUSE_SECONDS = 0.03  # keeps a lone pair below the rate that one socket may send
+PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
+    "latency": latency,
+    "open-loop": open_loops,
+    "closed-loop": closed_loops,
+    "calls": calls,
+    "alone": alone,
+    "idle": idle,
+    "reconnect": reconnect,
+}
+# Below the range from which the kernel takes the ports of outgoing connections: thousands of them are made here.
+PORT = 30080
+RUNS = 3
+FOLDER = REPOSITORY / "var" / "bench"
 
 
 def main() -> int:
-    stack = Stack(Instance(root=REPOSITORY / "var" / "bench", ports=Ports(38080)))
-    stack.up()
+    arguments = _arguments()
+    _allow_many_files()
+    # Whoever ends the bench ends its instance too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    overrides = OVERRIDES | {"VELARO_WORKERS": str(arguments.gateways)}
+    instance = Instance(
+        root=FOLDER / "instance", ports=Ports(arguments.port), overrides={"gateway": overrides}, test_vhosts=1
+    )
+    rows: list[Row] = []
+    about, began = machine.described(), time.monotonic()
     try:
-        seeded = demo.seed(stack.instance)
-        runs = [one_run(seeded) for _ in range(RUNS)]
+        _measure(Stack(instance), arguments, rows)
+    finally:
+        settings = {
+            "command": " ".join(["python -m tests.bench", *sys.argv[1:]]),
+            "runs": arguments.runs,
+            "overrides": overrides,
+            "seconds": round(time.monotonic() - began),
+        }
+        # What was measured before something went wrong is worth reading too.
+        status = report.write(rows, FOLDER, settings, about)
+    return status
+
+
+def _measure(stack: Stack, arguments: argparse.Namespace, rows: list[Row]) -> None:
+    try:
+        stack.up()
+        uvloop.run(_run(stack, arguments, rows))
     finally:
         stack.down()
-    report(runs)
-    return 0
 
 
-def one_run(seeded: dict) -> list[float]:
-    """Milliseconds from the visitor's send to the operator's receipt, of each message."""
-    visitor = Visitor(seeded["base_url"], seeded["site_key"]).arrive()
-    operator = Operator(seeded["base_url"], **seeded["operator"])
-    conversation_id = visitor.open()
-    operator.accept(conversation_id)
-    with visitor.socket() as sender, operator.socket() as receiver:
-        receiver.send(type="sync", conversation_id=conversation_id, after=0)
-        latencies = [one_message(sender, receiver, conversation_id) for _ in range(WARM_UP + MESSAGES)]
-    return latencies[WARM_UP:]
+async def _run(stack: Stack, arguments: argparse.Namespace, rows: list[Row]) -> None:
+    http = Http(stack.instance.ports.gateway)
+    bench = Bench(stack, World(stack.instance, http), arguments.runs, arguments.quick, FOLDER, rows)
+    for name in arguments.only:
+        print(f"\n{datetime.now(UTC):%H:%M:%S}  {name}: {PARTS[name].__doc__}", flush=True)
+        await PARTS[name](bench)
+    http.close()
 
 
-def one_message(sender: Socket, receiver: Socket, conversation_id: str) -> float:
-    client_id = str(time.perf_counter_ns())
-    began = time.perf_counter()
-    sender.send(type="message", conversation_id=conversation_id, client_id=client_id, text="How long does this take?")
-    receiver.until("message", client_id=client_id)
-    took = time.perf_counter() - began
-    sender.until("message", client_id=client_id)
-    time.sleep(PAUSE_SECONDS)
-    return took * 1000
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--runs", type=int, default=None, help=f"how often each is measured ({RUNS})")
+    parser.add_argument("--quick", action="store_true", help="one short run of each, to see that all of it works")
+    parser.add_argument("--port", type=int, default=PORT, help="the gateway's port; the others follow it")
+    parser.add_argument("--gateways", type=int, default=2, help="how many gateway processes")
+    arguments = parser.parse_args()
+    arguments.runs = arguments.runs or (1 if arguments.quick else RUNS)
+    return arguments
 
 
-def report(runs: list[list[float]]) -> None:
-    figures = [
-        {"median_ms": statistics.median(run), "p99_ms": statistics.quantiles(run, n=100)[98], "max_ms": max(run)}
-        for run in runs
-    ]
-    for figure in figures:
-        print("  ".join(f"{name[:-3]} {value:6.2f} ms" for name, value in figure.items()))
-    medians = [figure["median_ms"] for figure in figures]
-    print(
-        f"One message, socket to socket, stored before it is shown: median {statistics.median(medians):.2f} ms "
-        f"(of {RUNS} runs with {MESSAGES} messages each: {min(medians):.2f} to {max(medians):.2f} ms)"
-    )
-    result = REPOSITORY / "var" / "bench.json"
-    result.write_text(json.dumps({"machine": platform.platform(), "python": sys.version, "runs": figures}, indent=2))
-    print(f"All figures: {Path(result).relative_to(REPOSITORY)}")
+def _parts(names: str) -> list[str]:
+    chosen = [name for name in names.split(",") if name]
+    if unknown := set(chosen) - set(PARTS):
+        raise argparse.ArgumentTypeError(f"no such part: {', '.join(sorted(unknown))}")
+    return chosen or list(PARTS)
+
+
+def _allow_many_files() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What was sent, acknowledged, stored and seen, and the checker that compares them."""
