@@ -7,17 +7,29 @@ WEB := services/gateway/web
 NPM = PATH="$(CURDIR)/.venv/bin:$$PATH" npm
 T ?= tests
 J ?= 2
-LOCKS := accounts chat gateway surveys transcripts
+LOCKS := chassis $(addprefix services/,accounts chat gateway surveys transcripts) deploy/mail
+IN_CONTAINERS := tests/system/containers
+ENGINE = $(shell docker info >/dev/null 2>&1 && echo yes)
+CONTAINERS_UP = $(shell docker ps -q --filter label=com.docker.compose.project=velaro 2>/dev/null)
 
 ##@ Run
 
 .PHONY: up
-up: venv web ## start everything on this machine, seeded; prints where to go
+up: ## start everything, seeded: in containers where there is a Docker engine, else as processes; prints where to go
+	@$(MAKE) --no-print-directory $(if $(ENGINE),up-containers,up-here)
+
+.PHONY: up-here
+up-here: venv web ## the same, always as processes on this machine
 	@$(BIN)/python -m deploy.local up
+
+.PHONY: up-containers
+up-containers: ## the same, always in containers
+	@$(PYTHON) -m deploy.compose up
 
 .PHONY: down
 down: ## stop everything that `make up` started, and only that
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local down; else echo "Velaro is down"; fi
+	@$(if $(CONTAINERS_UP),$(PYTHON) -m deploy.compose down)
 
 .PHONY: status
 status: venv ## what runs, and since when
@@ -32,7 +44,15 @@ logs: ## follow the log of one process: make logs P=chat-relay
 .PHONY: test
 test: venv web-test lint ## everything that proves the software, on real servers and a real browser; J=0 for one at a time
 	@$(BIN)/python -m tests.servers up
-	@$(BIN)/python -m pytest -n $(J) --dist loadgroup $(T); result=$$?; $(BIN)/python -m tests.servers down; exit $$result
+	@$(BIN)/python -m pytest -n $(J) --dist loadgroup --ignore $(IN_CONTAINERS) $(T); \
+	  result=$$?; $(BIN)/python -m tests.servers down; exit $$result
+ifeq ($(T),tests)
+	@$(MAKE) --no-print-directory test-containers
+endif
+
+.PHONY: test-containers
+test-containers: venv ## the part of it that runs in containers: builds the images, needs a Docker engine
+	@$(BIN)/python -m pytest $(IN_CONTAINERS)
 
 .PHONY: bench
 bench: venv web ## measure everything and write a report; ONLY=latency,closed-loop for some of it, QUICK=1 for a look
@@ -62,9 +82,9 @@ contracts: venv ## write the schemas and the AsyncAPI of the bus anew
 .PHONY: locks
 locks: venv ## pin what the requirements.in files ask for, with hashes
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 requirements.in -o requirements.txt
-	@for service in $(LOCKS); do \
+	@for folder in $(LOCKS); do \
 	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 \
-	    -c requirements.txt services/$$service/requirements.in -o services/$$service/requirements.txt; done
+	    -c requirements.txt $$folder/requirements.in -o $$folder/requirements.txt; done
 
 .PHONY: clean
 clean: down ## forget all data of the local instance
@@ -85,7 +105,7 @@ venv: .venv/installed ## the Python environment
 .PHONY: web
 web: $(WEB)/dist/built ## the browser code
 
-$(WEB)/dist/built: $(WEB)/node_modules/installed $(shell find $(WEB)/src $(WEB)/*.ts $(WEB)/*.json -type f 2>/dev/null)
+$(WEB)/dist/built: $(WEB)/node_modules/installed $(shell find $(WEB)/src $(WEB)/scripts $(WEB)/*.ts $(WEB)/*.json -type f 2>/dev/null)
 	@echo "Building the browser code"
 	@cd $(WEB) && $(NPM) run --silent build
 	@touch $@
@@ -96,6 +116,10 @@ $(WEB)/node_modules/installed: $(WEB)/package-lock.json | venv
 	@cd $(WEB) && $(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
+.PHONY: stand-ins
+stand-ins: ## base images from packages alone, where no image registry is reached; as root, with debootstrap
+	@deploy/images/stand-ins.sh
+
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

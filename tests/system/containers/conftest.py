@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
+from deploy.compose import Compose, is_missing
 from tests.edge.customers import Customer, new_customer
-from tests.system.containers import compose
-from tests.system.containers.compose import Compose
+from tests.system.containers.compose import HOW_TO_GET_IT, in_haste
 from tests.system.containers.stack import ContainerStack
 
 os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
@@ -16,26 +16,23 @@ os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
 ONE_OF_EACH = ("secrets", "accounts", "chat", "surveys", "transcripts", "gateway")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One engine, so one worker; and first, because these take longest."""
-    items.sort(key=lambda item: not is_ours(item))
-    for item in filter(is_ours, items):
-        item.add_marker(pytest.mark.xdist_group("containers"))
+RAN: list[str] = []
+"""The containers of this run, for its log."""
 
 
-def is_ours(item: pytest.Item) -> bool:
-    return "images" in getattr(item, "fixturenames", ())
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if RAN:
+        terminalreporter.write_line(f"Containers that ran: {', '.join(RAN)}")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def images() -> Compose:
     """Every image, built from this tree; and a word about what is left out where there is no engine."""
-    if compose.is_missing():
+    if is_missing():
         if os.environ.get("VELARO_NOTHING_SKIPPED"):
-            pytest.fail(compose.HOW_TO_GET_IT)
-        pytest.skip(compose.HOW_TO_GET_IT)
-    builder = Compose("velaro", "docker-compose.yml")
+            pytest.fail(HOW_TO_GET_IT)
+        pytest.skip(HOW_TO_GET_IT)
+    builder = in_haste("velaro", "docker-compose.yml")
     builder("build", *ONE_OF_EACH)
     return builder
 
@@ -47,6 +44,7 @@ def containers(images: Compose) -> Iterator[ContainerStack]:
     running.down()
     try:
         running.up()
+        RAN.extend(running.names())
         yield running
     finally:
         running.down()

@@ -12,7 +12,7 @@ from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.network import Network
 
 from chassis.testing import eventually
-from tests.system.containers.compose import Compose
+from tests.system.containers.compose import in_haste, services_of
 
 LABEL = "velaro.test"
 UNITS = {"h": 3600, "m": 60, "s": 1}
@@ -157,12 +157,10 @@ class ContainerStack:
 def services_for(base_url: str) -> dict[str, Any]:
     """What the compose file says of each service, and the cluster's door, which several gateways can stand behind."""
     settings = {"VELARO_PUBLIC_URL": base_url, "VELARO_TRUSTED_PROXIES": "1"}
-    services: dict[str, Any] = Compose("velaro", "docker-compose.yml", settings=settings).config()["services"]
-    cluster = Compose("velaro", "docker-compose.yml", "docker-compose.cluster.yml", settings=settings).config()
+    services = services_of(in_haste("velaro", "docker-compose.yml", settings=settings))
+    cluster = services_of(in_haste("velaro", "docker-compose.yml", "docker-compose.cluster.yml", settings=settings))
     left_out = {"mail", "demo", "seed"}
-    return {name: said for name, said in services.items() if name not in left_out} | {
-        "edge": cluster["services"]["edge"]
-    }
+    return {name: said for name, said in services.items() if name not in left_out} | {"edge": cluster["edge"]}
 
 
 def in_order(services: dict[str, Any]) -> Iterator[str]:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from chassis.testing import eventually
+from deploy.compose import Compose
 from tests.edge.customers import Customer, new_customer
 from tests.edge.dialogue import Dialogue
-from tests.system.containers.compose import Compose
+from tests.system.containers.compose import HASTE, inspect
+from tests.system.containers.conftest import RAN
 from tests.system.containers.stack import free_port
 from tests.system.test_browser import (  # noqa: F401 - the first issue of all is a test here as well
     test_a_conversation_from_the_first_click_to_the_archived_transcript,
@@ -27,7 +29,7 @@ class Project(Compose):
     def __init__(self, name: str) -> None:
         port = free_port()
         self.base_url = f"http://localhost:{port}"
-        settings = {"VELARO_PORT": str(port), "VELARO_PUBLIC_URL": self.base_url}
+        settings = HASTE | {"VELARO_PORT": str(port), "VELARO_PUBLIC_URL": self.base_url}
         super().__init__(name, "docker-compose.yml", "docker-compose.override.yml", settings=settings)
 
     def up(self) -> str:
@@ -52,6 +54,7 @@ def project(images: Compose) -> Iterator[Project]:
     running("down", "-v", "--remove-orphans", check=False)
     try:
         running.up()
+        RAN.extend(one["Name"].lstrip("/") for one in inspect("container", *running.container_ids()))
         yield running
     finally:
         running("down", "-v", "--remove-orphans", check=False)
@@ -75,7 +78,7 @@ def customer(customers: Callable[[], Customer]) -> Customer:
 @pytest.fixture(scope="module")
 def address(project: Project) -> str:
     """Where we come from, as the gateway sees it: the engine's side of the network at the edge."""
-    [described] = project.inspect("network", f"{project.project}_edge")
+    [described] = inspect("network", f"{project.project}_edge")
     return str(described["IPAM"]["Config"][0]["Gateway"])
 
 
@@ -88,7 +91,7 @@ def test_it_prints_where_to_go(project: Project, demo_site: dict[str, Any]) -> N
 def test_nothing_but_the_gateway_is_published(project: Project) -> None:
     published = {
         described["Config"]["Labels"]["com.docker.compose.service"]
-        for described in project.inspect("container", *project.container_ids())
+        for described in inspect("container", *project.container_ids())
         if any(described["NetworkSettings"]["Ports"].values())
     }
     assert published == {"gateway"}
