@@ -226,7 +226,7 @@ class Link:
 
     def _new_loop(self) -> IOLoop:
         # Made when started, not before: a fork in between would leave two processes with one wakeup socket.
-        loop = IOLoop()
+        loop = _loop_class()()
         loop.add_callback_threadsafe(self._do_work)
         return loop
 
@@ -327,7 +327,19 @@ def _close_socket(abandoned: Wire) -> None:
         transport._sock.close()
 
 
-def _refuse_epoll_under_gevent() -> None:
+def _is_under_gevent() -> bool:
     monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("threading") and hasattr(select, "epoll"):
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def _loop_class() -> type[IOLoop]:
+    if _is_under_gevent():
+        from chassis.bus.hub import HubLoop
+
+        return HubLoop
+    return IOLoop
+
+
+def _refuse_epoll_under_gevent() -> None:
+    if _is_under_gevent() and hasattr(select, "epoll"):
         raise RuntimeError("select was imported before gevent's monkey patch: the I/O thread would stall the process")

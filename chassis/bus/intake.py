@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -59,11 +60,13 @@ class Intake:
         watcher = threading.Thread(target=self._watch, args=(stop,), name=f"{self._link.name} stop", daemon=True)
         watcher.start()
 
-    def take(self, most: int) -> list[Received] | Opened | Stopped:
-        """What is there, at least one delivery and at most ``most``; waits only while there is nothing."""
+    def take(self, most: int, *, linger: float = 0.0) -> list[Received] | Opened | Stopped:
+        """What is there, at least one delivery and at most ``most``; waits while there is nothing, then ``linger``."""
         first = self._next()
         if not isinstance(first, Received):
             return first
+        if linger:
+            time.sleep(linger)
         taken = [first]
         while len(taken) < most:
             try:

@@ -103,8 +103,7 @@ def _views(
 ) -> list[ConversationView]:
     unsealed = [conversation.conversation_id for conversation in page if not conversation.is_sealed]
     last = conversations.last_messages(customer_id, unsealed)
-    has_queued = any(conversation.status == "queued" for conversation in page)
-    queue = conversations.queue(customer_id) if has_queued else {}
+    queue = _positions(customer_id, page, conversations=conversations)
     return [
         ConversationView(
             conversation=conversation,
@@ -113,6 +112,16 @@ def _views(
         )
         for conversation in page
     ]
+
+
+def _positions(customer_id: str, page: Sequence[Conversation], *, conversations: ConversationStore) -> dict[str, int]:
+    """The place in the queue of each that waits there. A visitor has one: no reason to read the whole queue."""
+    match [conversation for conversation in page if conversation.status == "queued"]:
+        case []:
+            return {}
+        case [only]:
+            return {only.conversation_id: conversations.position(customer_id, only)}
+    return conversations.queue(customer_id)
 
 
 def show_conversation(

@@ -21,6 +21,8 @@ from services.transcripts.model import Message, WordsMissing
 from services.transcripts.store import TranscriptStore
 
 SEALING_THREADS = 4
+LINGER_SECONDS = 0.05
+"""How long a batch may fill: nobody waits for the record, and every batch costs two round trips."""
 
 QUEUE = WorkQueue(
     "transcripts.record-messages",
@@ -109,4 +111,6 @@ def consumer(context: Context) -> BatchConsumer:
     """The queue, and what is done with batches from it."""
     url = context.settings.amqp_url.get_secret_value()
     handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages)
-    return BatchConsumer(url, service=SERVICE, queues=[QUEUE], payloads=QUEUE.hears, handle=handle)
+    return BatchConsumer(
+        url, service=SERVICE, queues=[QUEUE], payloads=QUEUE.hears, handle=handle, linger=LINGER_SECONDS
+    )

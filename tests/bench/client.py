@@ -189,7 +189,7 @@ class Client:
 
 def pause_after(code: int, failures: int) -> float:
     """Seconds before attempt number ``failures``, as in the widget's ``backoff.ts``."""
-    growing = min(30.0, 2.0 ** min(failures - 1, 10))
+    growing = min(30.0, 1.5 ** min(failures - 1, 10))
     if code == RESTARTING:
         return random.uniform(growing / 2, growing) if failures > 1 else random.uniform(0.2, 4)
     if code == OVERLOADED:

@@ -20,6 +20,11 @@ describe("the pause before coming back", () => {
     expect(pauseAfter(4429, 1, least)).toBeGreaterThanOrEqual(5_000);
   });
 
+  it("adds up to little while a server restarts: five attempts that fail take a quarter of a minute at most", () => {
+    const pauses = [1, 2, 3, 4, 5].map((failures) => pauseAfter(1006, failures, most));
+    expect(pauses.reduce((sum, pause) => sum + pause, 0)).toBeLessThan(15_000);
+  });
+
   it("grows, and stops growing", () => {
     expect(pauseAfter(1006, 3, most)).toBeGreaterThan(pauseAfter(1006, 1, most));
     expect(pauseAfter(1006, 500, most)).toBe(30_000);

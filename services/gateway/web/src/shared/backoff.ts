@@ -20,7 +20,8 @@ export function pauseAfter(code: number, failures: number, random: () => number)
 }
 
 function rangeOf(code: number, failures: number): Pause {
-  const growing = Math.min(LONGEST, 1_000 * 2 ** Math.min(failures - 1, 10));
+  // Slowly at first: a server that restarts is back in seconds, and nobody should wait long after it is.
+  const growing = Math.min(LONGEST, 1_000 * 1.5 ** Math.min(failures - 1, 10));
   switch (code) {
     case RESTARTING:
       return failures > 1 ? { least: growing / 2, most: growing } : { least: 200, most: 4_000 };
