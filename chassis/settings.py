@@ -57,9 +57,18 @@ class ServiceSettings(BaseSettings):
 def address(value: SecretStr, *schemes: str) -> SecretStr:
     """For a validator: ``value`` if it is an address of one of ``schemes``; it is never shown."""
     parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in schemes or not parts.netloc:
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if parts.scheme not in schemes or not all(map(_is_a_host, hosts)):
         raise ValueError(f"must be an address such as {schemes[0]}://user:password@host/name")
     return value
+
+
+def _is_a_host(text: str) -> bool:
+    try:
+        parts = urlsplit(f"//{text}")
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class StoreSettings(ServiceSettings):

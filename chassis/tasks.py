@@ -19,6 +19,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from chassis import correlation, operations
+from chassis.bus import urls_of
 from chassis.mongo import unavailable
 from chassis.problems import Unavailable
 
@@ -76,7 +77,7 @@ def make_celery(
 
     def configuration() -> dict[str, Any]:
         url = broker_url() if callable(broker_url) else broker_url
-        return {**_configuration(f"{service}.tasks"), "broker_url": url, **settings}
+        return {**_configuration(f"{service}.tasks"), "broker_url": ";".join(urls_of(url)), **settings}
 
     celery.add_defaults(configuration)
     return celery
@@ -123,13 +124,14 @@ class BrokerRefuses(Unavailable):
 
 def check_broker(url: str) -> None:
     """Raise ``BrokerRefuses`` if the broker is there and does not let us in; for one that is not there celery waits."""
-    try:
-        with Connection(url, connect_timeout=5) as connection:
-            connection.connect()
-    except AMQPError as error:
-        raise BrokerRefuses(f"the broker of its tasks refuses us: {error}") from error
-    except OSError:
-        return
+    for each in urls_of(url):
+        try:
+            with Connection(each, connect_timeout=5) as connection:
+                connection.connect()
+        except AMQPError as error:
+            raise BrokerRefuses(f"the broker of its tasks refuses us: {error}") from error
+        except OSError:
+            continue
 
 
 class _ToBroker:

@@ -1,6 +1,7 @@
 """The bus: publishing with confirms, consuming with verdicts, listening while it lasts. Alone speaks AMQP."""
 
 from chassis.bus.batches import BatchConsumer
+from chassis.bus.connection import urls_of
 from chassis.bus.consumer import Consumer, Subscriptions
 from chassis.bus.delivery import Delivery
 from chassis.bus.errors import (
@@ -38,4 +39,5 @@ __all__ = [
     "Unroutable",
     "Verdict",
     "WorkQueue",
+    "urls_of",
 ]

@@ -109,13 +109,15 @@ class Wire(SelectConnection):
 
 
 def parameters_of(url: str, name: str) -> list[pika.URLParameters]:
-    """How to connect to each host of ``url``, which may list several: ``amqp://user:secret@one:5672,two:5672/vhost``.
+    """How to connect to each host of ``url``; ``name`` is what the broker's own screens call the connection."""
+    return [_parameters(each, name) for each in urls_of(url)]
 
-    ``name`` is what the broker's own screens call the connection.
-    """
+
+def urls_of(url: str) -> list[str]:
+    """One address for each host of ``url``, which may list several: ``amqp://user:secret@one:5672,two:5672/vhost``."""
     parts = urlsplit(url)
     credentials, at, hosts = parts.netloc.rpartition("@")
-    return [_parameters(parts._replace(netloc=f"{credentials}{at}{host}").geturl(), name) for host in hosts.split(",")]
+    return [parts._replace(netloc=f"{credentials}{at}{host}").geturl() for host in hosts.split(",")]
 
 
 def _parameters(url: str, name: str) -> pika.URLParameters:

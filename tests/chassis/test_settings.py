@@ -67,6 +67,8 @@ def test_every_problem_is_told_at_once_and_no_value_with_it(environment, capsys)
     [
         ("VELARO_AMQP_URL", ""),
         ("VELARO_AMQP_URL", "broker:5672"),
+        ("VELARO_AMQP_URL", "amqp://hunter2@one:5672,two:many/vhost"),
+        ("VELARO_AMQP_URL", "amqp://hunter2@one:5672,/vhost"),
         ("VELARO_AMQP_URL", "http://hunter2@broker"),
         ("VELARO_MONGO_URL", "mongodb://user:hunter2@database"),
         ("VELARO_MONGO_URL", "mongodb:///hunter2"),

@@ -9,7 +9,7 @@ from celery import signals
 from celery.contrib.testing.worker import start_worker
 
 from chassis import correlation
-from chassis.tasks import SLOTS, claim_slot, ensure_slots, make_celery
+from chassis.tasks import SLOTS, BrokerRefuses, check_broker, claim_slot, ensure_slots, make_celery
 from chassis.testing import eventually
 
 NOW = datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC)
@@ -95,6 +95,21 @@ def test_a_task_has_its_context_and_the_senders_correlation_id(amqp_url, monkeyp
     assert sorted(seen) == [("desk", "the store", "req-1"), ("lamp", "the store", "req-1")]
     assert made == [os.getpid()]
     assert threading.current_thread() is threading.main_thread()
+
+
+def test_of_several_brokers_one_that_is_there_will_do(amqp_url):
+    celery = make_celery("shop", broker_url=amqp_url.replace("@", "@127.0.0.1:9,"))
+
+    with celery.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=3, interval_start=0, interval_step=0)
+        assert connection.connected
+
+
+def test_a_broker_that_refuses_us_is_told_from_one_that_is_not_there(amqp_url):
+    check_broker(amqp_url)
+    check_broker("amqp://nobody@127.0.0.1:9/nowhere")
+    with pytest.raises(BrokerRefuses, match="refuses us"):
+        check_broker(amqp_url.replace("admin:", "admin:not-"))
 
 
 def test_a_task_without_context_says_so():
