@@ -20,6 +20,7 @@ from pymongo.errors import DuplicateKeyError
 
 from chassis import correlation, operations
 from chassis.bus import urls_of
+from chassis.bus.topology import DEAD_LETTERS
 from chassis.mongo import unavailable
 from chassis.problems import Unavailable
 
@@ -28,6 +29,10 @@ C = TypeVar("C")
 CORRELATION_HEADER = "velaro_correlation_id"
 SLOTS = "task_slots"
 _KEEP_SLOTS = timedelta(days=7)
+_DEAD_LETTERS = Queue(
+    DEAD_LETTERS, Exchange(DEAD_LETTERS, type="fanout", durable=True), queue_arguments={"x-queue-type": "quorum"}
+)
+"""What the broker itself gives up on; the policies of its virtual host send it there."""
 
 
 class ServiceTask(Task, Generic[C]):  # type: ignore[type-arg]
@@ -79,7 +84,14 @@ def make_celery(
         url = broker_url() if callable(broker_url) else broker_url
         return {**_configuration(f"{service}.tasks"), "broker_url": ";".join(urls_of(url)), **settings}
 
+    def declare_dead_letters(sender: Any, **_: Any) -> None:
+        if sender.app is celery:
+            with celery.connection_for_write() as connection:
+                _DEAD_LETTERS(connection.default_channel).declare()
+
     celery.add_defaults(configuration)
+    # By whoever works, and not by the broker when it starts: in a cluster the first node would keep them alone.
+    worker_ready.connect(declare_dead_letters, weak=False)
     return celery
 
 
@@ -146,14 +158,16 @@ class _ToBroker:
         return connection is not None and bool(connection.connected)
 
 
-def show_operations(service: str, bind: Callable[[], str]) -> None:
-    """Have the workers and beats of this process answer about their health; ``bind`` is asked when one starts."""
+def show_operations(celery: Celery, bind: Callable[[], str]) -> None:
+    """Have the workers and beats of ``celery`` answer about their health; ``bind`` is asked when one starts."""
 
     def show_worker(sender: Any, **_: Any) -> None:
-        operations.serve(service, bind(), parts={"broker": _ToBroker(sender)})
+        if sender.app is celery:
+            operations.serve(celery.main, bind(), parts={"broker": _ToBroker(sender)})
 
-    def show_beat(**_: Any) -> None:
-        operations.serve(service, bind(), parts={})
+    def show_beat(sender: Any, **_: Any) -> None:
+        if sender.app is celery:
+            operations.serve(celery.main, bind(), parts={})
 
     # celery would forget what nobody else holds on to.
     worker_ready.connect(show_worker, weak=False)

@@ -31,7 +31,7 @@ def _broker_url() -> str:
 
 
 celery = make_celery(SERVICE, broker_url=_broker_url, context=bootstrap)
-show_operations(SERVICE, lambda: read(Settings).operations_bind)
+show_operations(celery, lambda: read(Settings).operations_bind)
 
 
 def check() -> None:

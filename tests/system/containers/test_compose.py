@@ -11,53 +11,27 @@ from chassis.testing import eventually
 from deploy.compose import Compose
 from tests.edge.customers import Customer, new_customer
 from tests.edge.dialogue import Dialogue
-from tests.system.containers.compose import HASTE, inspect
+from tests.system.containers.compose import inspect
 from tests.system.containers.conftest import RAN
-from tests.system.containers.stack import free_port
+from tests.system.containers.project import Project
 from tests.system.test_browser import (  # noqa: F401 - the first issue of all is a test here as well
     test_a_conversation_from_the_first_click_to_the_archived_transcript,
 )
 
 EACH = 200
-STARTING_SECONDS = 240
 TRANSCRIPT_SECONDS = 60
-
-
-class Project(Compose):
-    """One installation by the compose file."""
-
-    def __init__(self, name: str) -> None:
-        port = free_port()
-        self.base_url = f"http://localhost:{port}"
-        settings = HASTE | {"VELARO_PORT": str(port), "VELARO_PUBLIC_URL": self.base_url}
-        super().__init__(name, "docker-compose.yml", "docker-compose.override.yml", settings=settings)
-
-    def up(self) -> str:
-        """Returns, once the demo customer is there, what was printed for people."""
-        self("up", "-d")
-        return eventually(self._addresses, timeout=STARTING_SECONDS, every=0.5)
-
-    def _addresses(self) -> str | None:
-        printed = self("logs", "--no-color", "demo", check=False)
-        return printed if self.base_url in printed else None
-
-    def run(self, service: str, *command: str, stdin: str | None = None) -> str:
-        return self("run", "--rm", "-T", "--no-deps", service, *command, stdin=stdin)
-
-    def seed(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        return dict(json.loads(self.run("accounts", "seed", stdin=json.dumps(wanted))))
 
 
 @pytest.fixture(scope="module")
 def project(images: Compose) -> Iterator[Project]:
-    running = Project("velaro-compose")
-    running("down", "-v", "--remove-orphans", check=False)
+    running = Project("velaro-compose", "docker-compose.yml", "docker-compose.override.yml")
+    running.forget()
     try:
         running.up()
-        RAN.extend(one["Name"].lstrip("/") for one in inspect("container", *running.container_ids()))
+        RAN.extend(running.names())
         yield running
     finally:
-        running("down", "-v", "--remove-orphans", check=False)
+        running.forget()
 
 
 @pytest.fixture(scope="module")
