@@ -79,11 +79,14 @@ class Outcome:
 
 
 class Talk:
-    """Pairs in conversation. Enter it to connect them; every run gets a ledger of its own."""
+    """Pairs in conversation. Enter it to connect them; every run gets a ledger of its own.
 
-    def __init__(self, world: World, pairs: Sequence[Pair]) -> None:
+    Their sockets go to ``port``, if it is given, and to the gateway's otherwise.
+    """
+
+    def __init__(self, world: World, pairs: Sequence[Pair], *, port: int | None = None) -> None:
         self.pairs = pairs
-        self.couples = [_couple(world, pair) for pair in pairs]
+        self.couples = [_couple(port or world.instance.ports.gateway, pair) for pair in pairs]
         self.ledger = Ledger()
         self._ledgers: list[Ledger] = []
         self._ids = (f"{prefix}-{number}" for prefix in [uuid4().hex[:12]] for number in itertools.count())
@@ -147,8 +150,7 @@ class Talk:
         return found
 
 
-def _couple(world: World, pair: Pair) -> Couple:
-    port = world.instance.ports.gateway
+def _couple(port: int, pair: Pair) -> Couple:
     visitor = Client(port, f"visitor-{pair.conversation_id}", pair.visitor.ticket)
     operator = Client(port, f"operator-{pair.conversation_id}", pair.operator.ticket)
     visitor.enter(pair.conversation_id)
