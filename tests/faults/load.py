@@ -15,10 +15,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import requests
+
 from tests.bench.client import Client, pause_after
 from tests.bench.http import Http
 from tests.bench.people import Pair, World
 from tests.bench.talk import Outcome, Talk
+from tests.edge.people import Visitor
 from tests.faults.system import System
 from tests.ledger.checker import Verdict
 
@@ -42,6 +45,7 @@ class Driver:
         self._thread.start()
         self.http = Http(system.instance.ports.gateway)
         self.world = World(system.instance, self.http)
+        self.busy_pairs = 0
 
     def do(self, work: Coroutine[Any, Any, T], timeout: float = 170) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
@@ -120,7 +124,6 @@ class Load:
         self._pairs = pairs
         self._port = port
         self._haste = haste
-        self._told: Counter[str] = Counter()
         self.talk: Talk
 
     def __enter__(self) -> "Load":
@@ -129,25 +132,51 @@ class Load:
 
     def __exit__(self, *_: object) -> None:
         self.driver.do(self.talk.__aexit__())
+        self.driver.busy_pairs -= self._pairs
 
     @property
     def pairs(self) -> list[Pair]:
         return list(self.talk.pairs)
 
+    @property
+    def conversation_ids(self) -> list[str]:
+        return [pair.conversation_id for pair in self.pairs]
+
     def run(self, strike: Callable[[], object], *, seed: int, pause: float = PAUSE_SECONDS) -> Run:
         """Let them talk, do ``strike`` at some moment, and go on until each has talked with success after it."""
         return self.driver.do(self._run(strike, random.Random(seed), pause))
 
-    def seal(self) -> Verdict:
-        """Close all conversations; the verdict on the sealed transcripts."""
+    def wait(self, seconds: float) -> None:
+        """How long a fault lasts is part of it."""
+        time.sleep(max(0.0, seconds))
+
+    def judge_transcripts(self) -> Verdict:
+        """Close what is open; the verdict on the sealed transcripts of all that was said."""
         verdict, _ = self.driver.do(self.talk.seal())
+        assert verdict.is_clean, {kind: found[:5] for kind, found in verdict.findings.items() if found}
         return verdict
 
-    def close_conversations(self) -> None:
-        self.driver.do(_all(pair.operator.close(pair.conversation_id) for pair in self.pairs))
+    def close_conversations(self) -> list[int]:
+        """Ask for the end of all of them; the statuses of the answers."""
+        return self.driver.do(_all(self._close(pair) for pair in self.pairs))
+
+    def sealed(self) -> int:
+        """How many of the conversations have their transcript."""
+        paths = [f"/api/v1/transcripts/{pair.conversation_id}" for pair in self.pairs]
+        asked = [
+            self.driver.http.ask("GET", path, head=pair.operator.head)
+            for path, pair in zip(paths, self.pairs, strict=True)
+        ]
+        return sum(answer.status == 200 for answer in self.driver.do(_all(asked)))
+
+    async def _close(self, pair: Pair) -> int:
+        path = f"/api/v1/conversations/{pair.conversation_id}/close"
+        return (await self.driver.http.ask("POST", path, {}, head=pair.operator.head)).status
 
     async def _begin(self) -> None:
-        pairs = await self.driver.world.pairs(self._pairs)
+        # Whoever has two conversations at once is shown both, and a client of ours is in one.
+        pairs = await self.driver.world.pairs(self._pairs, besides=self.driver.busy_pairs)
+        self.driver.busy_pairs += self._pairs
         self.talk = Talk(self.driver.world, [Pair(**vars(pair)) for pair in pairs], port=self._port)
         for client in self.talk.clients:
             client.is_persistent = True
@@ -176,6 +205,24 @@ class Load:
         finally:
             for task in speaking:
                 task.cancel()
+
+
+@dataclass(frozen=True)
+class Bystander:
+    """A visitor without a socket, who asks and says things by HTTP and keeps the answers as they are."""
+
+    visitor: Visitor
+    conversation_id: str
+
+    def says(self, client_id: str, text: str = "hello") -> requests.Response:
+        return self.visitor.edge.post(self._path, {"client_id": client_id, "text": text})
+
+    def asks(self) -> requests.Response:
+        return self.visitor.edge.get(self._path)
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/widget/conversations/{self.conversation_id}/messages"
 
 
 async def _until(check: Callable[[], bool]) -> None:

@@ -22,7 +22,9 @@ from tests.faults.line import Line
 
 FOLDER = REPOSITORY / "var" / "faults"
 PATCHES = Path(__file__).parent / "patches"
-PORT = 41080
+# Below the range from which the kernel takes the ports of outgoing connections: one of those may be in the way
+# of a process that is started again.
+PORT = 31080
 WATERMARK = ("absolute", "4GB")
 
 # The driver is many people at one address.
@@ -31,6 +33,8 @@ GATEWAY = {
     "VELARO_SIGN_INS_PER_MINUTE": "1000000",
     "VELARO_TICKETS_PER_MINUTE": "1000000",
     "VELARO_CONVERSATIONS_PER_MINUTE": "1000000",
+    "VELARO_MESSAGES_PER_SECOND": "5000",
+    "VELARO_MESSAGE_BURST": "10000",
     "VELARO_DRAIN_SECONDS": "2",
 }
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT0S", "VELARO_ARCHIVE_EVERY": "PT2S", "VELARO_SEAL_LATE_EVERY": "PT5S"}
@@ -94,6 +98,8 @@ class System:
     def down(self) -> None:
         for line in self.lines:
             line.heal()
+        if self.supervisor.is_running():
+            self.stop(*(spare.name for spare in SPARES))
         self.servers.down()
         for line in self.lines:
             line.close()
@@ -138,7 +144,27 @@ class System:
 
     def kill(self, *names: str) -> None:
         for pid in [self.pid(name) for name in names]:
-            os.kill(pid, signal.SIGKILL)
+            self.kill_pid(pid)
+
+    def kill_family(self, name: str) -> None:
+        """A process with all that it forked, as when its container is killed."""
+        parent = psutil.Process(self.pid(name))
+        for process in [parent, *parent.children(recursive=True)]:
+            self.kill_pid(process.pid)
+
+    @contextmanager
+    def instead(self, old: Iterable[str], new: Iterable[str]) -> Iterator[None]:
+        """Inside, these programs run instead of those."""
+        self.stop(*old)
+        try:
+            self.run(*new)
+            yield
+        finally:
+            self.stop(*new)
+            self.run(*old)
+
+    def kill_pid(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
 
     def gateway_workers(self) -> list[int]:
         return [child.pid for child in psutil.Process(self.pid("gateway")).children()]
@@ -195,9 +221,12 @@ class System:
         lengths = dict(line.split("\t") for line in listed.splitlines() if "\t" in line)
         return int(lengths.get(queue, 0))
 
-    def database(self, name: str) -> Database:
+    @contextmanager
+    def database(self, name: str) -> Iterator[Database]:
+        """What a service keeps, past the service."""
         client: MongoClient = MongoClient(self.instance.mongo_url("admin", name), tz_aware=True, w="majority")
-        return client.get_database(name)
+        with client:
+            yield client.get_database(name)
 
 
 @contextmanager

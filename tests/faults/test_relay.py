@@ -2,18 +2,23 @@
 
 from collections.abc import Callable
 
+import pika
+
+from chassis.bus import WorkQueue
 from chassis.testing import eventually
-from tests.faults.load import Load, Run
+from contracts.partitions import partition_of, partition_queue
+from deploy.local.processes import PARTITIONS
+from deploy.secrets import BUS_VHOST
+from tests.faults.load import Bystander, Load, Run
 from tests.faults.rows import row
+from tests.faults.strikes import COMMANDS, LATE_WRITES, sleep_through_the_loss
 from tests.faults.system import RELAYS, System, asleep
 
 Note = Callable[[Run], Run]
 
 TAKEOVER_SECONDS = 5
 HEARTBEAT_MISSED_SECONDS = 60
-LATE_WRITES = 8
-FENCE = "velaro_relay_fence_rejections_total"
-COMMANDS = "velaro_relay_commands_total"
+DELAYED_SECONDS = 2
 
 
 @row("6", times=20, is_short=True)
@@ -35,24 +40,6 @@ def test_what_a_relay_does_after_it_lost_its_partitions_is_fenced_off(
     note(load.run(lambda: sleep_through_the_loss(system), seed=seed))
 
 
-def sleep_through_the_loss(system: System) -> None:
-    """The active relay sleeps, the broker takes its partitions away, and it wakes up without knowing.
-
-    The broker is told by a cut, where a lost heartbeat would take it a minute.
-    """
-    sleeper = system.active_relay()
-    other = next(relay for relay in RELAYS if relay != sleeper)
-    line = system.relays_to_broker[sleeper]
-    fenced, done = system.metric(sleeper, FENCE), system.metric(other, COMMANDS)
-    with asleep(system.pid(sleeper)):
-        eventually(lambda: system.delivered() >= LATE_WRITES, timeout=30)
-        line.conceal()
-        line.cut_server_side()
-        eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=30)
-    eventually(lambda: system.metric(sleeper, FENCE) > fenced)
-    line.heal()
-
-
 @row("7 heartbeat", times=2)
 def test_a_relay_that_sleeps_for_a_minute_has_lost_its_partitions_and_does_no_harm(
     system: System, load: Load, note: Note, seed: int
@@ -69,3 +56,25 @@ def sleep_for_a_minute(system: System) -> None:
         eventually(
             lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=HEARTBEAT_MISSED_SECONDS, every=0.5
         )
+
+
+@row("8", times=10)
+def test_a_message_that_cannot_be_handled_is_set_aside_and_holds_up_the_others_briefly(
+    system: System, load: Load, bystander: Bystander, note: Note, seed: int
+) -> None:
+    with system.instead(RELAYS, ["poisonable-relay"]):
+        run = note(load.run(lambda: bystander.says(f"bad-{seed}", "poison: nobody can handle this"), seed=seed))
+        assert run.longest_wait <= DELAYED_SECONDS
+        assert bystander.says(f"good-{seed}").status_code == 201
+    assert attempts_of_buried(system, bystander.conversation_id) == [WorkQueue("any").attempts]
+
+
+def attempts_of_buried(system: System, conversation_id: str) -> list[int]:
+    """Takes everything from the dead letters of the conversation's partition; how often each was tried."""
+    dead = WorkQueue(partition_queue(partition_of(conversation_id, PARTITIONS))).dead
+    found: list[int] = []
+    with pika.BlockingConnection(pika.URLParameters(system.instance.amqp_url("admin", BUS_VHOST))) as connection:
+        channel = connection.channel()
+        while (buried := channel.basic_get(dead, auto_ack=True))[0] is not None:
+            found.append(buried[1].headers["x-attempts"])
+    return found
