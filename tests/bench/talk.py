@@ -136,10 +136,17 @@ class Talk:
         """Close every conversation; the verdict on the sealed transcripts, and how long the last took to be there."""
         began = time.perf_counter()
         await asyncio.gather(*(pair.operator.close(pair.conversation_id) for pair in self.pairs))
-        sealed = await asyncio.gather(*(pair.operator.transcript(pair.conversation_id) for pair in self.pairs))
+        sealed = await self._transcripts()
         took = time.perf_counter() - began
-        transcripts = {pair.conversation_id: found for pair, found in zip(self.pairs, sealed, strict=True)}
-        return check(joined(self._ledgers), transcripts), took
+        return check(joined(self._ledgers), sealed), took
+
+    async def judge_sealed(self) -> Verdict:
+        """The verdict on the transcripts of what is closed already."""
+        return check(joined(self._ledgers), await self._transcripts())
+
+    async def _transcripts(self) -> dict[str, list[Stored]]:
+        sealed = await asyncio.gather(*(pair.operator.transcript(pair.conversation_id) for pair in self.pairs))
+        return {pair.conversation_id: found for pair, found in zip(self.pairs, sealed, strict=True)}
 
     def troubles(self) -> Counter[str]:
         """Refusals and closed sockets, by code."""

@@ -115,6 +115,7 @@ def note(request: pytest.FixtureRequest) -> Callable[[Run], Run]:
         _summary.add(number, request.node.originalname, seed, run)
         print(f"row {number}, seed {seed}: {run.verdict}; longest wait {run.longest_wait:.1f} s; {dict(run.troubles)}")
         assert run.verdict.is_clean, {kind: found[:5] for kind, found in run.verdict.findings.items() if found}
+        assert not run.unanswered
         return run
 
     return keep

@@ -32,7 +32,7 @@ PAUSE_SECONDS = 0.3
 MOST_AT_ONCE = 3
 SAID_BEFORE, SAID_AFTER = 3, 3
 SILENCE_SECONDS = 12.0
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 60.0
 
 
 class Driver:
@@ -73,6 +73,7 @@ class Run:
     verdict: Verdict
     outcome: Outcome
     longest_wait: float
+    unanswered: int
     troubles: Counter[str] = field(default_factory=Counter)
 
 
@@ -142,9 +143,16 @@ class Load:
     def conversation_ids(self) -> list[str]:
         return [pair.conversation_id for pair in self.pairs]
 
-    def run(self, strike: Callable[[], object], *, seed: int, pause: float = PAUSE_SECONDS) -> Run:
+    def run(
+        self,
+        strike: Callable[[], object],
+        *,
+        seed: int,
+        pause: float = PAUSE_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> Run:
         """Let them talk, do ``strike`` at some moment, and go on until each has talked with success after it."""
-        return self.driver.do(self._run(strike, random.Random(seed), pause))
+        return self.driver.do(self._run(strike, random.Random(seed), pause, patience), timeout=4 * patience)
 
     def wait(self, seconds: float) -> None:
         """How long a fault lasts is part of it."""
@@ -152,7 +160,8 @@ class Load:
 
     def judge_transcripts(self) -> Verdict:
         """Close what is open; the verdict on the sealed transcripts of all that was said."""
-        verdict, _ = self.driver.do(self.talk.seal())
+        self.close_conversations()
+        verdict = self.driver.do(self.talk.judge_sealed())
         assert verdict.is_clean, {kind: found[:5] for kind, found in verdict.findings.items() if found}
         return verdict
 
@@ -183,25 +192,30 @@ class Load:
             client.pauses = lambda code, failures: pause_after(code, failures) * self._haste
         await self.talk.__aenter__()
 
-    async def _run(self, strike: Callable[[], object], chance: random.Random, pause: float) -> Run:
+    async def _run(self, strike: Callable[[], object], chance: random.Random, pause: float, patience: float) -> Run:
         before = Counter(self.talk.troubles())
-        outcome = await self.talk.run(lambda talk: self._speak(talk, strike, chance, pause))
+        outcome = await self.talk.run(lambda talk: self._speak(talk, strike, chance, pause, patience))
         entries = outcome.ledger.entries.values()
         waits = [(entry.acknowledged_at or outcome.ended) - entry.sent_at for entry in entries]
-        return Run(outcome.verdict, outcome, max(waits, default=0.0), self.talk.troubles() - before)
+        unanswered = sum(entry.acknowledged_at is None for entry in entries)
+        return Run(outcome.verdict, outcome, max(waits, default=0.0), unanswered, self.talk.troubles() - before)
 
-    async def _speak(self, talk: Talk, strike: Callable[[], object], chance: random.Random, pause: float) -> None:
+    async def _speak(
+        self, talk: Talk, strike: Callable[[], object], chance: random.Random, pause: float, patience: float
+    ) -> None:
         stop = asyncio.Event()
         speakers = [Speaker(talk, client, chance) for client in talk.clients]
         speaking = [asyncio.create_task(speaker.speak(stop, pause)) for speaker in speakers]
         try:
-            await _until(lambda: all(speaker.has_said(SAID_BEFORE) for speaker in speakers))
+            await _until(lambda: all(speaker.has_said(SAID_BEFORE) for speaker in speakers), patience)
             await asyncio.sleep(chance.uniform(0, pause))
             await asyncio.to_thread(strike)
             over = time.perf_counter()
-            await _until(lambda: all(speaker.has_said(SAID_AFTER, since=over) for speaker in speakers))
+            await _until(lambda: all(speaker.has_said(SAID_AFTER, since=over) for speaker in speakers), patience)
             stop.set()
-            await asyncio.wait_for(asyncio.gather(*speaking), PATIENCE_SECONDS)
+            # Whoever is still waiting then is counted as unanswered.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*speaking), patience)
         finally:
             for task in speaking:
                 task.cancel()
@@ -225,8 +239,8 @@ class Bystander:
         return f"/api/v1/widget/conversations/{self.conversation_id}/messages"
 
 
-async def _until(check: Callable[[], bool]) -> None:
-    deadline = time.perf_counter() + PATIENCE_SECONDS
+async def _until(check: Callable[[], bool], patience: float) -> None:
+    deadline = time.perf_counter() + patience
     while not check():
         if time.perf_counter() > deadline:
             # What did not come back is what the ledger and the waits will show.
