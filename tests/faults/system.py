@@ -126,6 +126,8 @@ class System:
     def operations_of(self, process: str) -> int:
         names = [spare.name for spare in SPARES]
         ports = self.instance.ports
+        if process == "gateway":
+            return ports.gateway
         return ports.base + 70 + names.index(process) if process in names else ports.operations_of(process)
 
     def run(self, *names: str) -> None:
@@ -182,13 +184,14 @@ class System:
             return False
         return True
 
-    def metric(self, process: str, name: str) -> float:
-        """The sum over all labels of a counter of one process; 0 when the process does not answer."""
+    def metric(self, process: str, name: str, label: str = "") -> float:
+        """The sum over all labels, or those with ``label``, of a counter; 0 when the process does not answer."""
         try:
             lines = self._ask(process, "metrics").splitlines()
         except OSError:
             return 0
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+        counted = [line for line in lines if line.startswith((f"{name}{{", f"{name} ")) and label in line]
+        return sum(float(line.rpartition(" ")[2]) for line in counted)
 
     def _ask(self, process: str, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_of(process)}/{path}", timeout=3) as answer:
