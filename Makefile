@@ -54,6 +54,10 @@ endif
 test-containers: venv ## the part of it that runs in containers: builds the images, needs a Docker engine
 	@$(BIN)/python -m pytest $(IN_CONTAINERS)
 
+.PHONY: faults
+faults: venv web ## break every part under load, again and again; K=1 for a look, ONLY=test_relay for some of it
+	@FAULTS=full $(if $(K),FAULTS_K=$(K)) $(BIN)/python -m pytest -p no:cacheprovider -s tests/faults$(if $(ONLY),/$(ONLY).py)
+
 .PHONY: bench
 bench: venv web ## measure everything and write a report; ONLY=latency,closed-loop for some of it, QUICK=1 for a look
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)

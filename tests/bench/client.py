@@ -35,7 +35,8 @@ _encode = msgspec.json.Encoder().encode
 class Client:
     """One person's socket in at most one conversation, with what the ledger wants to know about it.
 
-    ``on_echo`` is called when a message of its own is stored. Set ``is_persistent`` for a client that comes back.
+    ``on_echo`` is called when a message of its own is stored. Set ``is_persistent`` for a client that comes back,
+    after ``pauses(code, failures)`` seconds.
     """
 
     def __init__(self, port: int, party: str, ticket: Callable[[], Awaitable[str]]) -> None:
@@ -48,6 +49,7 @@ class Client:
         self.is_persistent = False
         self.lost_at = self.synced_at = 0.0
         self.on_echo: Callable[[Client, float], None] = _nothing
+        self.pauses: Callable[[int, int], float] = pause_after
         self._port = port
         self._ticket = ticket
         self._ledger = Ledger()
@@ -156,9 +158,18 @@ class Client:
         self.synced_at = time.perf_counter()
         if self._in_sync is not None and not self._in_sync.done():
             self._in_sync.set_result(None)
+        self.say_again()
+
+    def say_again(self) -> None:
+        """Whatever has no echo yet, in the order in which it was said."""
         with contextlib.suppress(ConnectionError):
-            for entry in tuple(self.pending.values()):
+            for entry in tuple(self.pending.values()) if self._is_live else ():
                 self._send(entry)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a socket, in sync with its conversation."""
+        return self._is_live
 
     def _lost(self, code: int) -> None:
         if self._is_live:
@@ -178,7 +189,7 @@ class Client:
         """Come back with the pauses that the widget keeps."""
         while self.is_persistent and not self._is_live:
             self._failures += 1
-            await asyncio.sleep(pause_after(self._code, self._failures))
+            await asyncio.sleep(self.pauses(self._code, self._failures))
             try:
                 await self.connect()
             except (OSError, TimeoutError, EOFError, Unexpected):

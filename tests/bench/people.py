@@ -104,10 +104,10 @@ class World:
     visitors: list[Visitor] = field(default_factory=list)
     _pairs: list[Pair] = field(default_factory=list)
 
-    async def pairs(self, count: int) -> list[Pair]:
-        """So many pairs of people, each in a new conversation."""
-        await self._have_pairs(count)
-        chosen = self._pairs[:count]
+    async def pairs(self, count: int, *, besides: int = 0) -> list[Pair]:
+        """So many pairs of people, each in a new conversation; not those who come first, if they are busy."""
+        await self._have_pairs(besides + count)
+        chosen = self._pairs[besides : besides + count]
         await asyncio.gather(*(self._begin(pair) for pair in chosen))
         return chosen
 

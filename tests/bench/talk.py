@@ -79,11 +79,14 @@ class Outcome:
 
 
 class Talk:
-    """Pairs in conversation. Enter it to connect them; every run gets a ledger of its own."""
+    """Pairs in conversation. Enter it to connect them; every run gets a ledger of its own.
 
-    def __init__(self, world: World, pairs: Sequence[Pair]) -> None:
+    Their sockets go to ``port``, if it is given, and to the gateway's otherwise.
+    """
+
+    def __init__(self, world: World, pairs: Sequence[Pair], *, port: int | None = None) -> None:
         self.pairs = pairs
-        self.couples = [_couple(world, pair) for pair in pairs]
+        self.couples = [_couple(port or world.instance.ports.gateway, pair) for pair in pairs]
         self.ledger = Ledger()
         self._ledgers: list[Ledger] = []
         self._ids = (f"{prefix}-{number}" for prefix in [uuid4().hex[:12]] for number in itertools.count())
@@ -133,10 +136,17 @@ class Talk:
         """Close every conversation; the verdict on the sealed transcripts, and how long the last took to be there."""
         began = time.perf_counter()
         await asyncio.gather(*(pair.operator.close(pair.conversation_id) for pair in self.pairs))
-        sealed = await asyncio.gather(*(pair.operator.transcript(pair.conversation_id) for pair in self.pairs))
+        sealed = await self._transcripts()
         took = time.perf_counter() - began
-        transcripts = {pair.conversation_id: found for pair, found in zip(self.pairs, sealed, strict=True)}
-        return check(joined(self._ledgers), transcripts), took
+        return check(joined(self._ledgers), sealed), took
+
+    async def judge_sealed(self) -> Verdict:
+        """The verdict on the transcripts of what is closed already."""
+        return check(joined(self._ledgers), await self._transcripts())
+
+    async def _transcripts(self) -> dict[str, list[Stored]]:
+        sealed = await asyncio.gather(*(pair.operator.transcript(pair.conversation_id) for pair in self.pairs))
+        return {pair.conversation_id: found for pair, found in zip(self.pairs, sealed, strict=True)}
 
     def troubles(self) -> Counter[str]:
         """Refusals and closed sockets, by code."""
@@ -147,8 +157,7 @@ class Talk:
         return found
 
 
-def _couple(world: World, pair: Pair) -> Couple:
-    port = world.instance.ports.gateway
+def _couple(port: int, pair: Pair) -> Couple:
     visitor = Client(port, f"visitor-{pair.conversation_id}", pair.visitor.ticket)
     operator = Client(port, f"operator-{pair.conversation_id}", pair.operator.ticket)
     visitor.enter(pair.conversation_id)

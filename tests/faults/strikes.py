@@ -1,0 +1,72 @@
+"""What is done to the system in more than one test: in a row, and in the proof that the row can fail."""
+
+from collections.abc import Callable
+
+from chassis.tasks import make_celery
+from chassis.testing import eventually
+from deploy.local.waiting import accepts_connections
+from deploy.secrets import TASKS_VHOST
+from tests.faults.load import Load
+from tests.faults.system import RELAYS, System, asleep
+
+LATE_WRITES = 8
+FENCE = "velaro_relay_fence_rejections_total"
+COMMANDS = "velaro_relay_commands_total"
+ARCHIVE = "transcripts.archive-transcripts"
+AT_A_TIME = 4
+"""Transcripts that one archive job works on at once."""
+
+
+def sleep_through_the_loss(system: System, *, until: Callable[[], object] | None = None) -> None:
+    """The active relay sleeps, the broker takes its partitions away, and it wakes up without knowing.
+
+    The broker is told by a cut, where a lost heartbeat would take it a minute. Goes on when ``until``
+    holds, or when the late writes were fenced off.
+    """
+    sleeper = system.active_relay()
+    other = next(relay for relay in RELAYS if relay != sleeper)
+    line = system.relays_to_broker[sleeper]
+    fenced, done = system.metric(sleeper, FENCE), system.metric(other, COMMANDS)
+    with asleep(system.pid(sleeper)):
+        eventually(lambda: system.delivered() >= LATE_WRITES, timeout=30)
+        line.conceal()
+        line.cut_server_side()
+        eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=30)
+    try:
+        eventually(until or (lambda: system.metric(sleeper, FENCE) > fenced))
+    finally:
+        line.heal()
+
+
+def lose_events(system: System, act: Callable[[], object]) -> None:
+    """What the relays publish during ``act`` never reaches the broker, and then their lines are cut."""
+    lines = system.relays_to_broker.values()
+    for line in lines:
+        line.swallow(b"chat publisher")
+    try:
+        act()
+    finally:
+        for line in lines:
+            line.cut()
+            line.heal()
+
+
+def kill_database(system: System) -> None:
+    """Returns when it takes connections again."""
+    system.kill("mongod")
+    eventually(lambda: accepts_connections(system.instance.ports.mongo), timeout=60)
+
+
+def kill_in_the_middle_of_archiving(system: System, load: Load, worker: str) -> None:
+    """One job, and no other comes: its worker is killed when some of the load's transcripts are archived."""
+    broker = make_celery("transcripts", broker_url=system.instance.amqp_url("admin", TASKS_VHOST))
+    broker.send_task(ARCHIVE)
+    eventually(lambda: archived(system, load) >= AT_A_TIME, timeout=30)
+    assert archived(system, load) < len(load.pairs), "it was too late to kill it"
+    system.kill_family(worker)
+
+
+def archived(system: System, load: Load) -> int:
+    """How many of the load's conversations are in the archive."""
+    with system.database("transcripts") as database:
+        return database["transcripts"].count_documents({"_id": {"$in": load.conversation_ids}, "storage": "archived"})

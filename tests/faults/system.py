@@ -1,0 +1,244 @@
+"""The system that is broken: an instance of its own, with lines in it, spares, and changed programs."""
+
+import os
+import signal
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from chassis.testing import eventually
+from deploy.local import broker
+from deploy.local.instance import REPOSITORY, Instance, Ports
+from deploy.local.processes import Process, all_of
+from deploy.local.stack import Stack
+from deploy.secrets import BUS_VHOST
+from tests.faults.line import Line
+
+FOLDER = REPOSITORY / "var" / "faults"
+PATCHES = Path(__file__).parent / "patches"
+# Below the range from which the kernel takes the ports of outgoing connections: one of those may be in the way
+# of a process that is started again.
+PORT = 31080
+WATERMARK = ("absolute", "4GB")
+
+# The driver is many people at one address.
+GATEWAY = {
+    "VELARO_VISITS_PER_MINUTE": "1000000",
+    "VELARO_SIGN_INS_PER_MINUTE": "1000000",
+    "VELARO_TICKETS_PER_MINUTE": "1000000",
+    "VELARO_CONVERSATIONS_PER_MINUTE": "1000000",
+    "VELARO_MESSAGES_PER_SECOND": "5000",
+    "VELARO_MESSAGE_BURST": "10000",
+    "VELARO_DRAIN_SECONDS": "2",
+}
+ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT0S", "VELARO_ARCHIVE_EVERY": "PT2S", "VELARO_SEAL_LATE_EVERY": "PT5S"}
+
+
+@dataclass(frozen=True)
+class Spare:
+    """A program that starts only when a test says so: another ``of`` the same kind, with a fault in it or without."""
+
+    name: str
+    of: str
+    fault: str = ""
+
+
+SPARES = (
+    Spare("chat-relay-2", "chat-relay"),
+    Spare("poisonable-relay", "chat-relay", "poisonable"),
+    Spare("relay-without-confirms", "chat-relay", "without-confirms"),
+    Spare("relay-without-majority", "chat-relay", "without-majority"),
+    Spare("relay-without-single-active", "chat-relay", "without-single-active"),
+    Spare("relay-without-single-active-2", "chat-relay", "without-single-active"),
+    Spare("transcripts-consumer-2", "transcripts-consumer"),
+    Spare("dying-transcripts-consumer", "transcripts-consumer", "dying-before-delete"),
+    Spare("transcripts-beat-2", "transcripts-beat"),
+    Spare("slow-transcripts-worker", "transcripts-worker", "slow-archive"),
+    Spare("worker-without-late-acks", "transcripts-worker", "slow-archive,without-late-acks"),
+)
+RELAYS = ("chat-relay", "chat-relay-2")
+
+
+class System:
+    """Everything a test may break, by name."""
+
+    def __init__(self, root: Path) -> None:
+        plain = Instance(root=root, ports=Ports(PORT))
+        self.gateway_to_broker = Line(plain.amqp_url("gateway", BUS_VHOST))
+        self.relays_to_broker = {relay: Line(plain.amqp_url("chat", BUS_VHOST)) for relay in RELAYS}
+        # A replica set tells its clients where it is, and they would go there, past the line.
+        self.chat_to_database = Line(plain.mongo_url("chat", "chat") + "&directConnection=true")
+        self.door = Line(plain.base_url)
+        self.instance = replace(plain, overrides=self._overrides())
+        self.servers = Stack(self.instance, say=lambda line: None)
+        self.supervisor = self.servers.supervisor
+        self.order_to_die = root / "die"
+
+    def _overrides(self) -> dict[str, dict[str, str]]:
+        database = {"VELARO_MONGO_URL": self.chat_to_database.url}
+        return {
+            "gateway": GATEWAY | {"VELARO_AMQP_URL": self.gateway_to_broker.url},
+            "chat": database,
+            "chat-relay": database | {"VELARO_AMQP_URL": self.relays_to_broker["chat-relay"].url},
+            "transcripts-worker": ARCHIVING,
+            "transcripts-beat": ARCHIVING,
+        }
+
+    def up(self) -> None:
+        self.supervisor.start([*all_of(self.instance), *self._spares()])
+        self.servers.up()
+        self.run("chat-relay-2")
+
+    def down(self) -> None:
+        for line in self.lines:
+            line.heal()
+        if self.supervisor.is_running():
+            self.stop(*(spare.name for spare in SPARES))
+        self.servers.down()
+        for line in self.lines:
+            line.close()
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return (self.gateway_to_broker, *self.relays_to_broker.values(), self.chat_to_database, self.door)
+
+    def _spares(self) -> Iterable[Process]:
+        programs = {process.name: process for process in all_of(self.instance)}
+        for spare in SPARES:
+            twin = programs[spare.of]
+            changed = {"VELARO_OPERATIONS_BIND": f"127.0.0.1:{self.operations_of(spare.name)}"}
+            if spare.name in self.relays_to_broker:
+                changed["VELARO_AMQP_URL"] = self.relays_to_broker[spare.name].url
+            if spare.fault:
+                changed |= {
+                    "PYTHONPATH": str(PATCHES),
+                    "VELARO_FAULT": spare.fault,
+                    "VELARO_FAULT_FILE": str(self.instance.root / "die"),
+                }
+            yield replace(twin, name=spare.name, environment=twin.environment | changed)
+
+    def operations_of(self, process: str) -> int:
+        names = [spare.name for spare in SPARES]
+        ports = self.instance.ports
+        if process == "gateway":
+            return ports.gateway
+        return ports.base + 70 + names.index(process) if process in names else ports.operations_of(process)
+
+    def run(self, *names: str) -> None:
+        """Start these and wait until they are ready."""
+        for name in names:
+            self.supervisor.run(name)
+        for name in names:
+            eventually(lambda name=name: self.is_ready(name), timeout=60, every=0.2)
+
+    def stop(self, *names: str) -> None:
+        self.supervisor.stop(list(names))
+
+    def pid(self, name: str) -> int:
+        """Waits for the process if it is just being started again."""
+        return eventually(lambda: self.supervisor.pid_of(name), timeout=30)
+
+    def kill(self, *names: str) -> None:
+        for pid in [self.pid(name) for name in names]:
+            self.kill_pid(pid)
+
+    def kill_family(self, name: str) -> None:
+        """A process with all that it forked, as when its container is killed."""
+        parent = psutil.Process(self.pid(name))
+        for process in [parent, *parent.children(recursive=True)]:
+            self.kill_pid(process.pid)
+
+    @contextmanager
+    def instead(self, old: Iterable[str], new: Iterable[str]) -> Iterator[None]:
+        """Inside, these programs run instead of those."""
+        self.stop(*old)
+        try:
+            self.run(*new)
+            yield
+        finally:
+            self.stop(*new)
+            self.run(*old)
+
+    def kill_pid(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+
+    def gateway_workers(self) -> list[int]:
+        return [child.pid for child in psutil.Process(self.pid("gateway")).children()]
+
+    def broker_machine(self) -> int:
+        """The Erlang machine itself: it runs below RabbitMQ's start script."""
+        script = psutil.Process(self.pid("rabbitmq"))
+        below = [script, *script.children(recursive=True)]
+        return next(process.pid for process in below if process.name() == "beam.smp")
+
+    def is_ready(self, name: str) -> bool:
+        try:
+            self._ask(name, "ready")
+        except OSError:
+            return False
+        return True
+
+    def metric(self, process: str, name: str, label: str = "") -> float:
+        """The sum over all labels, or those with ``label``, of a counter; 0 when the process does not answer."""
+        try:
+            lines = self._ask(process, "metrics").splitlines()
+        except OSError:
+            return 0
+        counted = [line for line in lines if line.startswith((f"{name}{{", f"{name} ")) and label in line]
+        return sum(float(line.rpartition(" ")[2]) for line in counted)
+
+    def _ask(self, process: str, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_of(process)}/{path}", timeout=3) as answer:
+            return str(answer.read().decode())
+
+    def active_relay(self, *, least: int = 3) -> str:
+        """The relay that is carrying out commands just now."""
+        before = {name: self._commands_of(name) for name in RELAYS}
+
+        def busiest() -> str | None:
+            done = {name: self._commands_of(name) - before[name] for name in RELAYS}
+            found = max(done, key=lambda name: done[name])
+            return found if done[found] >= least else None
+
+        return eventually(busiest, timeout=30)
+
+    def _commands_of(self, name: str) -> float:
+        return self.metric(name, "velaro_relay_commands_total")
+
+    def control_broker(self, *arguments: str) -> str:
+        return broker.control(self.instance, *arguments)
+
+    def delivered(self, vhost: str = BUS_VHOST) -> int:
+        """How many deliveries are with consumers that have not acknowledged them."""
+        listed = self.control_broker("-q", "list_queues", "-p", vhost, "messages_unacknowledged", "--no-table-headers")
+        return sum(int(line) for line in listed.split() if line.isdigit())
+
+    def queue_length(self, queue: str, vhost: str = BUS_VHOST) -> int:
+        listed = self.control_broker("-q", "list_queues", "-p", vhost, "name", "messages", "--no-table-headers")
+        lengths = dict(line.split("\t") for line in listed.splitlines() if "\t" in line)
+        return int(lengths.get(queue, 0))
+
+    @contextmanager
+    def database(self, name: str) -> Iterator[Database]:
+        """What a service keeps, past the service."""
+        client: MongoClient = MongoClient(self.instance.mongo_url("admin", name), tz_aware=True, w="majority")
+        with client:
+            yield client.get_database(name)
+
+
+@contextmanager
+def asleep(*pids: int) -> Iterator[None]:
+    """Inside, these processes do nothing, and nobody is told."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,72 @@
+"""The gateway, killed, told to stop and put to sleep while people talk."""
+
+import os
+import random
+import signal
+from collections.abc import Callable
+
+from chassis.testing import eventually
+from deploy.local.waiting import answers_ready
+from tests.faults.load import Load, Run
+from tests.faults.rows import row
+from tests.faults.system import System, asleep
+
+Note = Callable[[Run], Run]
+
+BACK_SECONDS = 10
+RESTARTING = "close-1012"
+
+
+@row("1", times=20, is_short=True)
+def test_clients_of_a_gateway_worker_that_is_killed_come_back(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    run = note(load.run(lambda: kill_a_worker(system, seed), seed=seed))
+    assert run.longest_wait <= BACK_SECONDS
+
+
+def kill_a_worker(system: System, seed: int) -> None:
+    os.kill(random.Random(seed).choice(system.gateway_workers()), signal.SIGKILL)
+
+
+@row("2", times=20)
+def test_a_gateway_that_is_told_to_reload_says_so_and_fails_nobody(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    run = note(load.run(lambda: reload(system), seed=seed))
+    assert run.longest_wait <= BACK_SECONDS
+    assert set(run.troubles) == {RESTARTING}
+
+
+def reload(system: System) -> None:
+    """New workers for old, as with new code or settings."""
+    old = set(system.gateway_workers())
+    os.kill(system.pid("gateway"), signal.SIGHUP)
+    eventually(lambda: len(system.gateway_workers()) == 2 and not old & set(system.gateway_workers()), timeout=60)
+
+
+@row("2 restart", times=20)
+def test_a_gateway_that_is_stopped_and_started_again_says_so_and_fails_nobody(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    run = note(load.run(lambda: restart(system), seed=seed))
+    assert run.troubles[RESTARTING] >= len(load.talk.clients)
+
+
+def restart(system: System) -> None:
+    system.stop("gateway")
+    system.supervisor.run("gateway")
+    eventually(lambda: answers_ready(system.instance.ports.gateway), timeout=60)
+
+
+@row("3", times=5)
+def test_a_gateway_worker_that_sleeps_for_ten_seconds_loses_nobody(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    run = note(load.run(lambda: sleep(system, seed, load, seconds=10), seed=seed))
+    assert not run.troubles
+
+
+def sleep(system: System, seed: int, load: Load, *, seconds: float) -> None:
+    with asleep(random.Random(seed).choice(system.gateway_workers())):
+        load.wait(seconds)

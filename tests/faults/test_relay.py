@@ -1,0 +1,88 @@
+"""The relay of the partitions, killed and put to sleep while people talk."""
+
+from collections.abc import Callable
+
+import pika
+
+from chassis.bus import WorkQueue
+from chassis.testing import eventually
+from contracts.partitions import partition_of, partition_queue
+from deploy.local.processes import PARTITIONS
+from deploy.secrets import BUS_VHOST
+from tests.faults.load import Bystander, Load, Run
+from tests.faults.rows import row
+from tests.faults.strikes import COMMANDS, LATE_WRITES, sleep_through_the_loss
+from tests.faults.system import RELAYS, System, asleep
+
+Note = Callable[[Run], Run]
+
+TAKEOVER_SECONDS = 5
+HEARTBEAT_MISSED_SECONDS = 60
+DELAYED_SECONDS = 2
+
+
+@row("6", times=20, is_short=True)
+def test_another_relay_takes_over_from_one_that_is_killed(system: System, load: Load, note: Note, seed: int) -> None:
+    run = note(load.run(lambda: kill_the_active_one(system), seed=seed))
+    assert run.longest_wait <= TAKEOVER_SECONDS
+    assert not run.troubles
+
+
+def kill_the_active_one(system: System) -> None:
+    active = system.active_relay()
+    other = next(relay for relay in RELAYS if relay != active)
+    done = system.metric(other, COMMANDS)
+    system.kill(active)
+    eventually(lambda: system.metric(other, COMMANDS) > done, timeout=30)
+
+
+@row("6 all", times=20)
+def test_all_relays_killed_at_once_are_no_more_than_a_pause(system: System, load: Load, note: Note, seed: int) -> None:
+    note(load.run(lambda: system.kill(*RELAYS), seed=seed))
+
+
+@row("7", times=20, is_short=True)
+def test_what_a_relay_does_after_it_lost_its_partitions_is_fenced_off(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    note(load.run(lambda: sleep_through_the_loss(system), seed=seed))
+
+
+@row("7 heartbeat", times=2)
+def test_a_relay_that_sleeps_for_a_minute_has_lost_its_partitions_and_does_no_harm(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    run = note(load.run(lambda: sleep_for_a_minute(system), seed=seed))
+    assert run.longest_wait <= HEARTBEAT_MISSED_SECONDS + TAKEOVER_SECONDS
+
+
+def sleep_for_a_minute(system: System) -> None:
+    sleeper = system.active_relay()
+    other = next(relay for relay in RELAYS if relay != sleeper)
+    done = system.metric(other, COMMANDS)
+    with asleep(system.pid(sleeper)):
+        eventually(
+            lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=HEARTBEAT_MISSED_SECONDS, every=0.5
+        )
+
+
+@row("8", times=10)
+def test_a_message_that_cannot_be_handled_is_set_aside_and_holds_up_the_others_briefly(
+    system: System, load: Load, bystander: Bystander, note: Note, seed: int
+) -> None:
+    with system.instead(RELAYS, ["poisonable-relay"]):
+        run = note(load.run(lambda: bystander.says(f"bad-{seed}", "poison: nobody can handle this"), seed=seed))
+        assert run.longest_wait <= DELAYED_SECONDS
+        assert bystander.says(f"good-{seed}").status_code == 201
+    assert attempts_of_buried(system, bystander.conversation_id) == [WorkQueue("any").attempts]
+
+
+def attempts_of_buried(system: System, conversation_id: str) -> list[int]:
+    """Takes everything from the dead letters of the conversation's partition; how often each was tried."""
+    dead = WorkQueue(partition_queue(partition_of(conversation_id, PARTITIONS))).dead
+    found: list[int] = []
+    with pika.BlockingConnection(pika.URLParameters(system.instance.amqp_url("admin", BUS_VHOST))) as connection:
+        channel = connection.channel()
+        while (buried := channel.basic_get(dead, auto_ack=True))[0] is not None:
+            found.append(buried[1].headers["x-attempts"])
+    return found
