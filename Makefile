@@ -9,7 +9,7 @@ T ?= tests
 J ?= 2
 LOCKS := chassis $(addprefix services/,accounts chat gateway surveys transcripts) deploy/mail
 IN_CONTAINERS := tests/system/containers
-FAULTS := tests/faults
+UNDER_FAULTS := tests/faults
 ENGINE = $(shell docker info >/dev/null 2>&1 && echo yes)
 CONTAINERS_UP = $(shell docker ps -q --filter label=com.docker.compose.project=velaro 2>/dev/null)
 
@@ -45,7 +45,7 @@ logs: ## follow the log of one process: make logs P=chat-relay
 .PHONY: test
 test: venv web-test lint ## everything that proves the software, on real servers and a real browser; J=0 for one at a time
 	@$(BIN)/python -m tests.servers up
-	@$(BIN)/python -m pytest -n $(J) --dist loadgroup --ignore $(IN_CONTAINERS) --ignore $(FAULTS) $(T); \
+	@$(BIN)/python -m pytest -n $(J) --dist loadgroup --ignore $(IN_CONTAINERS) --ignore $(UNDER_FAULTS) $(T); \
 	  result=$$?; $(BIN)/python -m tests.servers down; exit $$result
 ifeq ($(T),tests)
 	@$(MAKE) --no-print-directory test-containers
@@ -57,7 +57,7 @@ test-containers: venv ## the part of it that runs in containers: builds the imag
 
 .PHONY: faults
 faults: venv web ## break every part under load, again and again; SHORT=1 or K=1 for a look, ONLY=test_relay for some of it
-	@$(if $(SHORT),,FAULTS=full) $(if $(K),FAULTS_K=$(K)) $(BIN)/python -m pytest -p no:cacheprovider -s tests/faults$(if $(ONLY),/$(ONLY).py)
+	@$(if $(SHORT),,FAULTS=full) $(if $(K),FAULTS_K=$(K)) $(BIN)/python -m pytest -p no:cacheprovider -s $(UNDER_FAULTS)$(if $(ONLY),/$(ONLY).py)
 
 .PHONY: bench
 bench: venv web ## measure everything and write a report; ONLY=latency,closed-loop for some of it, QUICK=1 for a look

@@ -23,7 +23,7 @@ _summary = Summary()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "row(number): the row of the fault matrix that a test stands for")
-    config.addinivalue_line("markers", "full_form: left out of the short form, which `make test` runs")
+    config.addinivalue_line("markers", "full_form: left out of the short form, `make faults SHORT=1`")
 
 
 @pytest.hookimpl(tryfirst=True)
