@@ -1,8 +1,12 @@
 """Identifiers: opaque to everybody else, ordered by time for the database's sake."""
 
+import os
 import random
 import time
 
+_chance = random.Random()  # noqa: S311 - an identifier is no secret
+# Two processes that were one before a fork must not go on alike.
+os.register_at_fork(after_in_child=_chance.seed)
 _last_tick = 0
 
 
@@ -14,7 +18,7 @@ def new_id() -> str:
     """
     tick = _tick()
     # 48 bits of milliseconds, the version, 12 bits of a fraction of them, the variant, 62 bits of chance.
-    value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | random.getrandbits(62)
+    value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | _chance.getrandbits(62)
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

@@ -91,8 +91,6 @@ def test_a_task_has_its_context_and_the_senders_correlation_id(amqp_url, monkeyp
             pack.delay("lamp")
             pack.apply_async(("desk",), countdown=0.2)
         eventually(lambda: len(seen) == 2, timeout=30)
-        with celery.connection_for_write() as connection:
-            connection.default_channel.queue_declare("dead-letters", passive=True)
 
     assert sorted(seen) == [("desk", "the store", "req-1"), ("lamp", "the store", "req-1")]
     assert made == [os.getpid()]

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from amqp.exceptions import NotFound
 from celery import Celery
 from pydantic import SecretStr
 from pymongo import MongoClient
@@ -143,6 +144,7 @@ def test_a_job_killed_in_the_middle_is_finished_once_by_another_worker(
     assert_all_archived_once(dialogues, context)
 
 
+@pytest.mark.timeout(300)
 def test_a_job_whose_process_dies_under_its_worker_is_done_again(
     context: Context, sender: Celery, start_worker: Callable[..., Process]
 ):
@@ -151,7 +153,8 @@ def test_a_job_whose_process_dies_under_its_worker_is_done_again(
     worker = start_worker()
     eventually(lambda: archived(context) >= 10, timeout=60, every=0.005)
     worker.kill_children()
-    eventually(lambda: worker.said("archive job done"), timeout=60)
+    # A server that just started looks for transactions without an owner every half minute only.
+    eventually(lambda: worker.said("archive job done"), timeout=120)
     eventually(lambda: sender.send_task(tasks.ARCHIVE_TRANSCRIPTS) and archived(context) == 120, timeout=90, every=1)
     assert_all_archived_once(dialogues, context)
 
@@ -165,6 +168,23 @@ def test_two_jobs_at_once_archive_everything_once(
         sender.send_task(tasks.ARCHIVE_TRANSCRIPTS)
     eventually(lambda: sum(worker.said("archive job done") for worker in workers) == 2, timeout=60)
     assert_all_archived_once(dialogues, context)
+
+
+def test_a_worker_makes_the_place_for_what_the_broker_gives_up_on(sender: Celery, start_worker: Callable[..., Process]):
+    with sender.connection_for_write() as connection:
+        connection.default_channel.queue_delete("dead-letters")
+    start_worker()
+
+    eventually(lambda: queue_is_there(sender, "dead-letters"), timeout=60)
+
+
+def queue_is_there(sender: Celery, name: str) -> bool:
+    with sender.connection_for_write() as connection:
+        try:
+            connection.default_channel.queue_declare(name, passive=True)
+        except NotFound:
+            return False
+    return True
 
 
 def test_of_two_ticks_one_starts_a_job(context: Context, sender: Celery, start_worker: Callable[..., Process]):
