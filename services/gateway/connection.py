@@ -42,7 +42,7 @@ class Connection:
         self.is_closing = False
         self._sock = sock
         self._protocol = protocol
-        self._parts: list[bytes] = []
+        self._text: bytearray | None = None
         self._outbox: deque[bytes] = deque()
         self._outbox_bytes = 0
         self._is_writing = False
@@ -81,7 +81,8 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         """Send one or more encoded frames, now or as soon as the client takes them."""
-        if not self.is_closing:
+        # Who has said goodbye was answered, and after that there is nothing more to say.
+        if not self.is_closing and self._protocol.state is State.OPEN:
             self._write(data)
 
     def await_room(self) -> None:
@@ -120,15 +121,21 @@ class Connection:
             self.close(4429)
         if frame.opcode is Opcode.BINARY:
             self.close(1003)
-        if frame.opcode not in (Opcode.TEXT, Opcode.CONT):
+        if self.is_closing or frame.opcode not in (Opcode.TEXT, Opcode.CONT):
             return None
-        self._parts.append(bytes(frame.data))
-        return self._joined() if frame.fin else None
+        return self._joined(frame)
 
-    def _joined(self) -> str | None:
-        parts, self._parts = self._parts, []
+    def _joined(self, frame: Frame) -> str | None:
+        self._text = self._text or bytearray()
+        self._text += frame.data
+        # Each frame is small enough, or we would not see it; this is about what they make together.
+        if len(self._text) > frames.MAX_FRAME:
+            self.close(1009)
+        if not frame.fin:
+            return None
+        text, self._text = self._text, None
         try:
-            return b"".join(parts).decode()
+            return text.decode()
         except UnicodeDecodeError:
             self.close(1007)
             return None

@@ -27,6 +27,7 @@ from services.gateway.connection import Connection
 from services.gateway.session import Session, Surroundings
 
 PATH = "/ws/v1"
+VERSION = "13"
 REFUSED = "velaro.socket_refused"
 """Where the layer leaves, for Flask to say, the status with which an upgrade is refused."""
 
@@ -67,13 +68,8 @@ class Sockets:
         """Serve the request, if it is one for a socket; pass it on to the application if not."""
         if environ.get("PATH_INFO") != PATH or "websocket" not in environ.get("HTTP_UPGRADE", "").lower():
             return self._app(environ, start_response)
-        protocol = self._protocol()
-        # The core reads the request for itself before it reads frames.
-        protocol.receive_data(_request_of(environ).serialize())
-        requests = [event for event in protocol.events_received() if isinstance(event, Request)]
-        response = protocol.accept(requests[0] if requests else _request_of(environ))
-        if response.status_code != 101 or "gunicorn.socket" not in environ:
-            environ[REFUSED] = 501 if response.status_code == 101 else response.status_code
+        protocol = self._handshake(environ)
+        if protocol is None:
             # With it, Flask would look for a route of another kind.
             del environ["HTTP_UPGRADE"]
             return self._app(environ, start_response)
@@ -81,16 +77,32 @@ class Sockets:
         address = limit_key(client_address(environ, self._settings.trusted_proxies))
         # The server keeps this dictionary for as long as we are here, which may be hours.
         environ.clear()
-        protocol.send_response(response)
         self._serve(sock, protocol, address)
         # There is no response to send and no further request to read: the connection is used up.
         raise StopIteration
+
+    def _handshake(self, environ: dict[str, Any]) -> ServerProtocol | None:
+        """The core with the handshake behind it, or None and in ``environ`` the status of the refusal."""
+        protocol = self._protocol()
+        # The core reads the request for itself before it reads frames.
+        protocol.receive_data(_request_of(environ).serialize())
+        requests = [event for event in protocol.events_received() if isinstance(event, Request)]
+        response = protocol.accept(requests[0] if requests else _request_of(environ))
+        if response.status_code != 101 or "gunicorn.socket" not in environ:
+            environ[REFUSED] = _refusal_of(environ, response.status_code)
+            return None
+        protocol.send_response(response)
+        # A client ought to wait for our answer. If it did not, the server has its first frames already.
+        if early := environ["wsgi.input"].reader.unreader.take_buffered():
+            protocol.receive_data(early)
+        return protocol
 
     def _protocol(self) -> ServerProtocol:
         return ServerProtocol(
             origins=[Origin(self._settings.public_url), None],
             extensions=None,
-            max_size=frames.MAX_FRAME,
+            # Not of messages: a ping between the pieces of one would count as if it were a piece.
+            max_size=(None, frames.MAX_FRAME),
             logger=self._logger,
         )
 
@@ -163,6 +175,13 @@ def _request_of(environ: dict[str, Any]) -> Request:
         if value is not None:
             headers[name] = value
     return Request(PATH, headers, environ["REQUEST_METHOD"], environ["SERVER_PROTOCOL"])
+
+
+def _refusal_of(environ: dict[str, Any], status: int) -> int:
+    """The status of a refusal: the core's, but who speaks another version is told which one we speak."""
+    if status == 101:
+        return 501
+    return 426 if status == 400 and environ.get("HTTP_SEC_WEBSOCKET_VERSION", VERSION) != VERSION else status
 
 
 def _quiet_logger() -> logging.Logger:

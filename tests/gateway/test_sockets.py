@@ -1,7 +1,6 @@
 """The socket of a real gateway process: gunicorn with gevent, a real broker, stand-ins for accounts and chat."""
 
 import json
-import socket as plain
 import struct
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from contracts.chat import (
     ConversationOpened,
     Sender,
 )
+from tests.gateway.raw import Raw
 from tests.gateway.world import Gateway, Socket, World
 
 
@@ -322,82 +322,6 @@ def world_message(seq: int) -> dict:
     }
 
 
-class Raw:
-    """A socket whose frames are made byte by byte."""
-
-    def __init__(self, gateway: Gateway, *, receives: int = 0) -> None:
-        self.sock = plain.socket()
-        self.sock.settimeout(30)
-        if receives:
-            self.sock.setsockopt(plain.SOL_SOCKET, plain.SO_RCVBUF, receives)
-        self.sock.connect(("127.0.0.1", gateway.port))
-        key = "dGhlIHNhbXBsZSBub25jZQ=="
-        self.sock.sendall(
-            f"GET /ws/v1 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += self.sock.recv(1)
-        assert b"101" in answer.partition(b"\r\n")[0]
-        assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in answer
-
-    def __enter__(self) -> "Raw":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    def authenticate(self, ticket: str) -> None:
-        self.frame(0x81, json.dumps({"type": "auth", "ticket": ticket}).encode())
-        assert json.loads(self.read()[1])["type"] == "ready"
-
-    def frame(self, head: int, data: bytes = b"", *, is_masked: bool = True) -> None:
-        mask = b"\1\2\3\4" if is_masked else b""
-        bit = 0x80 if is_masked else 0
-        length = len(data)
-        size = (
-            struct.pack("!B", bit | length)
-            if length < 126
-            else struct.pack("!BH", bit | 126, length)
-            if length < 65536
-            else struct.pack("!BQ", bit | 127, length)
-        )
-        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data)) if is_masked else data
-        self.sock.sendall(bytes([head]) + size + mask + masked)
-
-    def read(self) -> tuple[int, bytes]:
-        """The next frame that is no ping; those are answered."""
-        while True:
-            head, data = self._frame()
-            if head != 0x89:
-                return head, data
-            self.frame(0x8A, data)
-
-    def _frame(self) -> tuple[int, bytes]:
-        head, length = self._exactly(2)
-        if length == 126:
-            (length,) = struct.unpack("!H", self._exactly(2))
-        elif length == 127:
-            (length,) = struct.unpack("!Q", self._exactly(8))
-        return head, self._exactly(length)
-
-    def until_closed(self) -> int:
-        while True:
-            head, data = self.read()
-            if head == 0x88:
-                return int(struct.unpack("!H", data[:2])[0]) if data else 1005
-
-    def _exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            more = self.sock.recv(count - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
-
 BAD = json.dumps({"type": "nonsense"}).encode()
 PROTOCOL = [
     ("a ping is answered with its own data", [(0x89, b"payload")], (0x8A, b"payload")),
@@ -428,7 +352,7 @@ PROTOCOL = [
 class TestProtocol:
     @pytest.mark.parametrize(("frames", "outcome"), [case[1:] for case in PROTOCOL], ids=[case[0] for case in PROTOCOL])
     def test_rfc_6455(self, gateway, world, frames, outcome):
-        with Raw(gateway) as raw:
+        with Raw(gateway).shake_hands() as raw:
             raw.authenticate(world.ticket())
             with suppress(OSError):
                 for head, data, *masked in frames:
@@ -439,7 +363,7 @@ class TestProtocol:
                 assert raw.read() == outcome
 
     def test_pieces_with_a_ping_between_them_make_one_message(self, gateway, world):
-        with Raw(gateway) as raw:
+        with Raw(gateway).shake_hands() as raw:
             raw.authenticate(world.ticket())
             raw.frame(0x01, b'{"type":"sync","conver')
             raw.frame(0x89, b"still there?")
@@ -449,7 +373,7 @@ class TestProtocol:
             assert json.loads(raw.read()[1])["code"] == "not-found"
 
     def test_characters_may_be_cut_between_pieces(self, gateway, world):
-        with Raw(gateway) as raw:
+        with Raw(gateway).shake_hands() as raw:
             raw.authenticate(world.ticket())
             text = '{"type":"x€"}'.encode()
             cut = text.index(b"\xe2") + 1
@@ -458,14 +382,14 @@ class TestProtocol:
             assert json.loads(raw.read()[1])["code"] == "malformed"
 
     def test_bytes_may_come_one_at_a_time(self, gateway, world):
-        with Raw(gateway) as raw:
+        with Raw(gateway).shake_hands() as raw:
             raw.authenticate(world.ticket())
             for byte in bytes([0x89, 0x81, 0, 0, 0, 0]) + b"!":
                 raw.sock.sendall(bytes([byte]))
             assert raw.read() == (0x8A, b"!")
 
     def test_the_server_closes_the_connection_after_the_goodbye(self, gateway, world):
-        with Raw(gateway) as raw:
+        with Raw(gateway).shake_hands() as raw:
             raw.authenticate(world.ticket())
             raw.frame(0x88, struct.pack("!H", 1000))
             raw.until_closed()
@@ -475,7 +399,7 @@ class TestProtocol:
 def test_who_does_not_read_is_told_that_it_is_too_slow_and_holds_up_nobody(gateway, world):
     cid, other = world.conversation(visitor_id="lazy"), world.conversation()
     before = closed_with(gateway, 4408)
-    with Raw(gateway, receives=65536) as lazy, gateway.socket() as busy, ThreadPoolExecutor(2) as pool:
+    with Raw(gateway, receives=65536).shake_hands() as lazy, gateway.socket() as busy, ThreadPoolExecutor(2) as pool:
         lazy.authenticate(world.ticket(subject="lazy"))
         flood = pool.submit(world.say_much, cid, 600, "x" * 4000)
         slowest = pool.submit(slowest_of, busy, other, 40)
@@ -500,7 +424,7 @@ def test_history_waits_for_the_client_who_reads_it_slowly(gateway, world):
     cid = world.conversation(visitor_id="lazy")
     for number in range(600):
         world.logs[cid].append(world_message(number + 1) | {"text": "x" * 4000})
-    with Raw(gateway, receives=65536) as lazy:
+    with Raw(gateway, receives=65536).shake_hands() as lazy:
         lazy.authenticate(world.ticket(subject="lazy"))
         lazy.frame(0x81, json.dumps({"type": "sync", "conversation_id": cid, "after": 0}).encode())
         # Nothing is read until the server has to wait.
@@ -514,7 +438,7 @@ def test_history_waits_for_the_client_who_reads_it_slowly(gateway, world):
 
 def test_the_end_of_a_client_without_a_goodbye_is_noticed(gateway, world):
     before = measured(gateway, "velaro_gateway_sockets ")
-    raw = Raw(gateway)
+    raw = Raw(gateway).shake_hands()
     raw.authenticate(world.ticket())
     eventually(lambda: measured(gateway, "velaro_gateway_sockets ") > before)
     raw.sock.close()

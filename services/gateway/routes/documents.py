@@ -11,7 +11,7 @@ from chassis.problems import Problem
 from services.gateway import asyncapi, schemas
 from services.gateway.bootstrap import context
 from services.gateway.routes.pages import set_policy
-from services.gateway.sockets import PATH, REFUSED
+from services.gateway.sockets import PATH, REFUSED, VERSION
 
 blueprint = APIBlueprint("documents", __name__, template_folder="../templates")
 
@@ -56,5 +56,6 @@ def refuse_socket() -> Any:
     """Open the socket. The credential is a ticket in the first frame."""
     status = request.environ.get(REFUSED, 426)
     code, detail = REFUSALS.get(status, REFUSALS[400])
-    headers = {"Upgrade": "websocket", "Connection": "Upgrade"} if status == 426 else {}
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": VERSION}
+    headers = upgrade if status == 426 else {}
     raise Problem(status, code, detail, headers=headers)

@@ -81,7 +81,7 @@ def test_a_handshake_that_is_wrong_is_a_problem(client):
     assert asked(Origin="https://evil.example") == 403
     assert asked(Origin="null") == 403
     assert asked(**{"Sec-WebSocket-Key": "short"}) == 400
-    assert asked(**{"Sec-WebSocket-Version": "8"}) == 400
+    assert asked(**{"Sec-WebSocket-Version": "8"}) == 426
     assert asked(Connection="close") == 426
     # A good one cannot be served by a server that does not hand its connection over.
     assert asked(Origin="http://localhost:8080") == 501
