@@ -131,6 +131,7 @@ class Connection:
         # Each frame is small enough, or we would not see it; this is about what they make together.
         if len(self._text) > frames.MAX_FRAME:
             self.close(1009)
+            return None
         if not frame.fin:
             return None
         text, self._text = self._text, None
