@@ -14,7 +14,7 @@ from tests.edge.dialogue import Dialogue
 from tests.system.containers.compose import inspect
 from tests.system.containers.conftest import RAN
 from tests.system.containers.project import Project
-from tests.system.test_browser import (  # noqa: F401 - the first issue of all is a test here as well
+from tests.system.test_browser import (  # noqa: F401 - the story is a test here as well
     test_a_conversation_from_the_first_click_to_the_archived_transcript,
 )
 
