@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DEMO_FILE = REPOSITORY / "var" / "demo.json"
 STARTING_SECONDS = 300
 NO_BASES = (
-    "The containers did not start. Where no image registry is reached, `sudo make stand-ins` builds what the images "
+    "Where no image registry is reached, `sudo make stand-ins` builds what the images "
     "stand on from packages; `make up-here` needs no containers at all."
 )
 
@@ -41,7 +41,7 @@ class Compose:
     def aloud(self, *arguments: str) -> None:
         """Runs one command whose words are for people."""
         if self._run(arguments).returncode:
-            raise ComposeFailed(NO_BASES)
+            raise ComposeFailed(f"`{' '.join([*command(), *arguments])}` did not succeed")
 
     def config(self) -> str:
         """The files with all references resolved, as YAML."""
@@ -77,7 +77,10 @@ def _succeeds(arguments: list[str]) -> bool:
 
 def up(project: Compose) -> None:
     """Everything, seeded; returns when the demo customer is there."""
-    project.aloud("up", "-d", "--build")
+    try:
+        project.aloud("up", "-d", "--build")
+    except ComposeFailed as problem:
+        raise ComposeFailed(f"{problem}.\n{NO_BASES}") from problem
     deadline = time.monotonic() + STARTING_SECONDS
     while "/demo" not in (printed := project("logs", "--no-color", "demo")):
         if time.monotonic() > deadline:

@@ -19,7 +19,6 @@ class Process:
     stage: str
     environment: dict[str, str] = field(default_factory=dict)
     stop_seconds: int = 15
-    stop_signal: str = "TERM"
 
 
 def all_of(instance: Instance) -> list[Process]:

@@ -39,7 +39,7 @@ autorestart = true
 startsecs = 0
 startretries = 1000
 stopwaitsecs = {stop_seconds}
-stopsignal = {stop_signal}
+stopsignal = TERM
 stopasgroup = false
 killasgroup = true
 redirect_stderr = true
@@ -123,7 +123,6 @@ class Supervisor:
             command=shlex.join(process.command).replace("%", "%%"),
             environment=environment,
             stop_seconds=process.stop_seconds,
-            stop_signal=process.stop_signal,
             log=self._log,
         )
 

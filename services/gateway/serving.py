@@ -1,6 +1,6 @@
 """How gunicorn serves the gateway.
 
-gunicorn -c python:services.gateway.serving "services.gateway.app:create_app()"
+``python -m services.gateway web`` runs it with this configuration.
 """
 
 from gevent import monkey
