@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from deploy.local.instance import Instance, Ports
 from deploy.local.stack import Stack
+from tests import ports
 
 SPARE_VHOSTS = 60
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -35,7 +36,7 @@ def servers() -> Iterator[Instance]:
 
 
 def test_instance(root: Path) -> Instance:
-    return Instance(root=root, ports=Ports(18080), test_vhosts=SPARE_VHOSTS)
+    return Instance(root=root, ports=Ports(ports.SERVERS), test_vhosts=SPARE_VHOSTS)
 
 
 test_instance.__test__ = False  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ import uvloop
 
 from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
+from tests import ports
 from tests.bench import machine, report
 from tests.bench.alone import alone
 from tests.bench.bench import OVERRIDES, Bench, Row
@@ -30,8 +31,6 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "idle": idle,
     "reconnect": reconnect,
 }
-# Below the range from which the kernel takes the ports of outgoing connections: thousands of them are made here.
-PORT = 30080
 RUNS = 3
 FOLDER = REPOSITORY / "var" / "bench"
 
@@ -83,7 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--runs", type=int, default=None, help=f"how often each is measured ({RUNS})")
     parser.add_argument("--quick", action="store_true", help="one short run of each, to see that all of it works")
-    parser.add_argument("--port", type=int, default=PORT, help="the gateway's port; the others follow it")
+    parser.add_argument("--port", type=int, default=ports.BENCH, help="the gateway's port; the others follow it")
     parser.add_argument("--gateways", type=int, default=2, help="how many gateway processes")
     arguments = parser.parse_args()
     arguments.runs = arguments.runs or (1 if arguments.quick else RUNS)

@@ -18,13 +18,11 @@ from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.processes import Process, all_of
 from deploy.local.stack import Stack
 from deploy.secrets import BUS_VHOST
+from tests import ports
 from tests.faults.line import Line
 
 FOLDER = REPOSITORY / "var" / "faults"
 PATCHES = Path(__file__).parent / "patches"
-# Below the range from which the kernel takes the ports of outgoing connections: one of those may be in the way
-# of a process that is started again.
-PORT = 31080
 WATERMARK = ("absolute", "4GB")
 
 # The driver is many people at one address.
@@ -69,7 +67,7 @@ class System:
     """Everything a test may break, by name."""
 
     def __init__(self, root: Path) -> None:
-        plain = Instance(root=root, ports=Ports(PORT))
+        plain = Instance(root=root, ports=Ports(ports.FAULTS))
         self.gateway_to_broker = Line(plain.amqp_url("gateway", BUS_VHOST))
         self.relays_to_broker = {relay: Line(plain.amqp_url("chat", BUS_VHOST)) for relay in RELAYS}
         # A replica set tells its clients where it is, and they would go there, past the line.

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 from deploy.local import demo
 from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
+from tests import ports
 from tests.edge.browser import launched
 from tests.edge.customers import Customer, new_customer
 
@@ -42,9 +43,9 @@ def stack() -> Iterator[Stack]:
     """Servers of its own as well: a test that kills the broker must not disturb those that run beside it."""
     root = REPOSITORY / "var" / "test-system"
     # A run that was cut off leaves a stack behind, whose data and passwords are not this one's.
-    Stack(Instance(root=root, ports=Ports(19080)), say=lambda line: None).down()
+    Stack(Instance(root=root, ports=Ports(ports.SYSTEM)), say=lambda line: None).down()
     shutil.rmtree(root, ignore_errors=True)
-    running = Stack(Instance(root=root, ports=Ports(19080), overrides=HASTE), say=lambda line: None)
+    running = Stack(Instance(root=root, ports=Ports(ports.SYSTEM), overrides=HASTE), say=lambda line: None)
     try:
         running.up()
         yield running

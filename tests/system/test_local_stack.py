@@ -12,14 +12,13 @@ import pytest
 
 from deploy.local.instance import REPOSITORY
 from deploy.secrets import SERVICES
-
-PORT = 28080
+from tests import ports
 
 
 def run(command: str, root: Path) -> str:
     """With a session of its own for every process it starts to be told from anybody else's."""
     return subprocess.run(
-        [sys.executable, "-m", "deploy.local", command, "--root", root, "--port", str(PORT)],
+        [sys.executable, "-m", "deploy.local", command, "--root", root, "--port", str(ports.UP_AND_DOWN)],
         cwd=REPOSITORY,
         env=os.environ | {"VELARO_INSTANCE_MARK": str(root)},
         capture_output=True,
