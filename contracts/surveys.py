@@ -26,6 +26,7 @@ class ResponseRecorded(Event, frozen=True, kw_only=True):
     survey_version: int
     site_id: str
     conversation_id: str
+    placement: str = "pre-chat"
     answers: tuple[Answer, ...]
     answered_at: datetime
 

@@ -5,12 +5,20 @@ from apiflask import APIFlask
 from chassis import auth, mongo, web
 from services.surveys import routes
 from services.surveys.bootstrap import SERVICE, Context, bootstrap
-from services.surveys.model import AlreadyAnswered, AnswersInvalid, SurveyNotFound
+from services.surveys.model import (
+    AlreadyAnswered,
+    AnswersInvalid,
+    CursorNotValid,
+    MinorAnswered,
+    SurveyNotFound,
+)
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     SurveyNotFound: (404, "not-found"),
     AlreadyAnswered: (409, "already-answered"),
+    MinorAnswered: (409, "minor"),
     AnswersInvalid: (422, "invalid"),
+    CursorNotValid: (422, "invalid"),
 }
 
 

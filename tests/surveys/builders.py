@@ -6,9 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from contracts.chat import Capture, ConversationOpened
-from contracts.surveys import Answer
 from services.surveys.actions import Submission
-from services.surveys.model import Question, Response
+from services.surveys.model import Given, Question, Response, Which
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -26,6 +25,9 @@ QUESTIONS = (
 )
 
 
+SITE = Which(customer_id="customer-1", site_id="site-1", placement="pre-chat")
+
+
 def a_question(**fields: Any) -> Question:
     return Question(**{"question_id": "note", "kind": "text", "label": "Anything else?"} | fields)
 
@@ -35,9 +37,12 @@ def a_submission(**fields: Any) -> Submission:
         "customer_id": "customer-1",
         "site_id": "site-1",
         "conversation_id": "conversation-1",
+        "occasion_id": "conversation-1",
         "placement": "pre-chat",
         "answers": {"email": "ada@example.com", "topic": "Sales"},
     }
+    if "conversation_id" in fields:
+        given["occasion_id"] = fields["conversation_id"]
     return Submission(**given | fields)
 
 
@@ -47,10 +52,11 @@ def a_response(**fields: Any) -> Response:
         "customer_id": "customer-1",
         "site_id": "site-1",
         "conversation_id": "conversation-1",
+        "occasion_id": "conversation-1",
         "placement": "pre-chat",
         "survey_id": "survey-1",
         "survey_version": 1,
-        "answers": (Answer(question_id="email", label="Your e-mail", kind="email", value="ada@example.com"),),
+        "answers": (Given(question_id="email", label="Your e-mail", kind="email", value="ada@example.com"),),
         "answered_at": NOON,
         "expires_at": datetime(2026, 3, 1, 13, 0, tzinfo=UTC),
     }

@@ -5,6 +5,7 @@ from functools import partial
 from threading import Barrier
 
 import pytest
+from msgspec.structs import replace
 
 from chassis.mongo import StoreUnavailable
 from chassis.testing import as_delivered
@@ -12,7 +13,7 @@ from contracts.surveys import ResponseRecorded
 from services.surveys import actions
 from services.surveys.bootstrap import Context
 from services.surveys.model import AlreadyAnswered, AnswersInvalid, Survey, SurveyNotFound
-from tests.surveys.builders import NOON, QUESTIONS, a_question, a_submission, an_opening_event
+from tests.surveys.builders import NOON, QUESTIONS, SITE, a_question, a_submission, an_opening_event
 
 WITHIN = NOON + timedelta(minutes=59)
 TOO_LATE = NOON + timedelta(minutes=61)
@@ -28,8 +29,8 @@ def survey(store):
     return publish(store)
 
 
-def publish(store, questions=QUESTIONS, customer_id="customer-1", site_id="site-1"):
-    return actions.publish_survey(customer_id, site_id, "pre-chat", questions, store=store, now=NOON)
+def publish(store, questions=QUESTIONS, **which):
+    return actions.publish_survey(replace(SITE, **which), questions, store=store, now=NOON)
 
 
 def hear(store, now=NOON, **fields):
@@ -71,8 +72,8 @@ def test_a_change_is_a_new_version_of_the_same_survey_and_the_old_one_stays(stor
     second = publish(store, (a_question(),))
 
     assert (second.survey_id, first.version, second.version) == (first.survey_id, 1, 2)
-    assert actions.current_survey("customer-1", "site-1", "pre-chat", store=store) == second
-    assert context.database["surveys"].count_documents({"version": 1, "questions.question_id": "email"}) == 1
+    assert actions.current_survey(SITE, store=store) == second
+    assert context.database["versions"].count_documents({"_id.version": 1, "_id.questions.question_id": "email"}) == 1
 
 
 def test_publishing_what_already_stands_changes_nothing(store):
@@ -85,13 +86,13 @@ def test_those_who_publish_at_once_get_a_version_each(store):
 
     at_once(*(partial(publish_one, number) for number in range(4)))
 
-    assert actions.current_survey("customer-1", "site-1", "pre-chat", store=store).version == 4
+    assert actions.current_survey(SITE, store=store).version == 4
 
 
 @pytest.mark.parametrize(("customer_id", "site_id"), [("customer-2", "site-1"), ("customer-1", "site-2")])
 def test_a_survey_belongs_to_one_site_of_one_customer(store, survey, customer_id, site_id):
     with pytest.raises(SurveyNotFound):
-        actions.current_survey(customer_id, site_id, "pre-chat", store=store)
+        actions.current_survey(replace(SITE, customer_id=customer_id, site_id=site_id), store=store)
 
 
 def test_a_response_is_bound_to_the_version_it_answered(store, survey):

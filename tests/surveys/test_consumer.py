@@ -11,7 +11,7 @@ from contracts.surveys import ResponseRecorded
 from services.surveys import actions, consumer
 from services.surveys.bootstrap import bootstrap
 from services.surveys.settings import Settings
-from tests.surveys.builders import QUESTIONS, a_submission
+from tests.surveys.builders import QUESTIONS, SITE, a_submission
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_answers_given_before_the_conversation_opens_are_announced_once_it_does(
     running(hearing.run)
     running(consumer.run, on_the_bus)
     present = clock.now()
-    actions.publish_survey("customer-1", "site-1", "pre-chat", QUESTIONS, store=on_the_bus.store, now=present)
+    actions.publish_survey(SITE, QUESTIONS, store=on_the_bus.store, now=present)
     response = actions.record_response(a_submission(), store=on_the_bus.store, now=present)
 
     opened = ConversationOpened(
@@ -75,6 +75,7 @@ def test_answers_given_before_the_conversation_opens_are_announced_once_it_does(
 
     [event] = heard
     assert event.response_id == response.response_id
-    assert event.answers == response.answers
+    assert [answer.value for answer in event.answers] == [answer.value for answer in response.answers]
+    assert event.placement == "pre-chat"
     eventually(lambda: on_the_bus.database["outbox"].count_documents({}) == 0)
     assert len(heard) == 1

@@ -22,6 +22,7 @@ FIELDS = sorted({field for question in QUESTIONS for field in question})
 RESPONSE = {
     "site_id": "site-1",
     "conversation_id": "conversation-1",
+    "occasion_id": "conversation-1",
     "placement": "pre-chat",
     "answers": {"email": "ada@example.com", "age": 36},
 }
@@ -52,6 +53,8 @@ def test_a_published_survey_is_what_the_widget_gets(call, survey):
         "survey_id": survey["survey_id"],
         "version": 1,
         "placement": "pre-chat",
+        "published_at": survey["published_at"],
+        "rules": survey["rules"],
         "questions": [
             QUESTIONS[0],
             QUESTIONS[1] | {"is_required": False},
@@ -114,7 +117,7 @@ def test_a_bad_question_is_refused_and_nothing_is_stored(call, question):
     assert call("GET", SURVEY).status_code == 404
 
 
-@pytest.mark.parametrize("questions", [[], [QUESTIONS[0]] * 2, None, "x", {"$ne": 1}])
+@pytest.mark.parametrize("questions", [[QUESTIONS[0]] * 2, None, "x", {"$ne": 1}])
 def test_bad_lists_of_questions_are_refused(call, questions):
     assert call("PUT", SURVEY, json={"questions": questions}).status_code == 422
 
@@ -132,6 +135,7 @@ def test_answers_are_kept(call, survey):
         "site_id": "site-1",
         "conversation_id": "conversation-1",
         "placement": "pre-chat",
+        "acknowledged_policy_version": None,
         "status": "pending",
         "answers": [
             {"question_id": "email", "label": "Your e-mail", "kind": "email", "value": "ada@example.com"},
@@ -149,7 +153,7 @@ def test_bad_answers_are_refused_question_by_question_without_repeating_them(cal
     assert reply.json["code"] == "invalid"
     assert reply.json["errors"] == [
         {"field": "answers.email", "detail": "This is not an e-mail address."},
-        {"field": "answers.topic", "detail": "This must be text."},
+        {"field": "answers.topic", "detail": "This is not one of the choices."},
         {"field": "answers.age", "detail": "This must be a number."},
     ]
     assert "hidden-value" not in reply.text
@@ -163,7 +167,7 @@ def test_bad_answers_are_refused_question_by_question_without_repeating_them(cal
         {"conversation_id": ["x"]},
         {"conversation_id": ""},
         {"conversation_id": "x" * 65},
-        {"placement": "post-chat"},
+        {"placement": "in-chat"},
         {"answers": [1]},
         {"answers": {str(number): "x" for number in range(100)}},
         {"customer_id": "customer-2"},
@@ -182,7 +186,7 @@ def test_what_is_not_json_is_malformed(call, broken):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.dictionaries(st.sampled_from(["email", "topic", "age", "note"]) | st.text(max_size=5), JSON, max_size=6))
 def test_no_answers_whatever_are_a_failure_of_ours(call, survey, answers):
-    reply = call("POST", RESPONSES, role="public", json=RESPONSE | {"conversation_id": new_id(), "answers": answers})
+    reply = call("POST", RESPONSES, role="public", json=RESPONSE | {"occasion_id": new_id(), "answers": answers})
 
     assert reply.status_code in (201, 204, 422)
 
@@ -239,8 +243,8 @@ def test_the_openapi_document_lists_every_call_and_anybody_may_read_it(client):
     document = client.get("/openapi.json").json
 
     assert {(method.upper(), path) for path, item in document["paths"].items() for method in item} >= {
-        ("GET", "/internal/v1/surveys/{site_id}/pre-chat"),
-        ("PUT", "/internal/v1/surveys/{site_id}/pre-chat"),
+        ("GET", "/internal/v1/surveys/{site_id}/{placement}"),
+        ("PUT", "/internal/v1/surveys/{site_id}/{placement}"),
         ("GET", "/internal/v1/responses"),
         ("POST", "/internal/v1/responses"),
     }

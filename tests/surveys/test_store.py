@@ -6,7 +6,7 @@ from chassis.outbox import Outbox
 from contracts.surveys import ResponseRecorded
 from services.surveys.model import Opening, Survey, VersionTaken
 from services.surveys.store import SurveyStore
-from tests.surveys.builders import NOON, QUESTIONS, a_response
+from tests.surveys.builders import NOON, QUESTIONS, SITE, a_response
 
 SURVEY = Survey(
     survey_id="survey-1",
@@ -38,7 +38,7 @@ def speechless(response) -> ResponseRecorded:
 def test_what_is_read_is_what_was_written(store):
     store.add_version(SURVEY)
 
-    assert store.current("customer-1", "site-1", "pre-chat") == SURVEY
+    assert store.current(SITE) == SURVEY
 
 
 def test_a_version_is_written_once(store):
