@@ -41,11 +41,18 @@ class ServiceClient:
         self._timeout = timeout
         self._session = _session()
 
-    def get(self, path: str, *, caller: Caller, params: dict[str, Any] | None = None) -> Any:
-        """Ask; asked once more if the first time brought no answer, since asking changes nothing."""
+    def get(
+        self, path: str, *, caller: Caller, params: dict[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Ask; asked once more if the first time brought no answer, since asking changes nothing.
+
+        ``timeout`` is for what takes long to find out, as counting does; that is asked once.
+        """
         try:
-            return self._request("GET", path, caller=caller, params=params)
+            return self._request("GET", path, caller=caller, params=params, timeout=timeout)
         except ServiceUnavailable:
+            if timeout is not None:
+                raise
             return self._request("GET", path, caller=caller, params=params)
 
     def post(

@@ -12,6 +12,7 @@ from contracts.chat import DropLog
 from contracts.partitions import partition_of, partition_queue
 from contracts.transcripts import TranscriptSealed
 from services.chat.model import (
+    PRESENCE_LASTS,
     VISIT_PAUSE,
     Arrival,
     Conversation,
@@ -28,7 +29,7 @@ from services.chat.model import (
     token_hash,
     visitor_name,
 )
-from services.chat.store import ConversationStore, VisitorStore
+from services.chat.store import ConversationStore, PresenceStore, VisitorStore
 
 log = structlog.get_logger(__name__)
 
@@ -158,6 +159,23 @@ def read_messages(
         status=head.conversation.status,
         is_sealed=head.conversation.is_sealed,
     )
+
+
+def note_presence(customer_id: str, session_id: str | None, *, presence: PresenceStore, now: datetime) -> None:
+    """Somebody who can answer visitors has looked at the conversations."""
+    if session_id:
+        presence.note(customer_id, session_id, now=now)
+
+
+def end_presence(customer_id: str, session_id: str | None, *, presence: PresenceStore) -> None:
+    """They have left, as far as this session goes."""
+    if session_id:
+        presence.forget(customer_id, session_id)
+
+
+def is_anybody_there(customer_id: str, *, presence: PresenceStore, now: datetime) -> bool:
+    """Whether somebody who can answer has looked at the conversations lately."""
+    return presence.is_anybody_there(customer_id, since=now - PRESENCE_LASTS)
 
 
 def _may_see(conversation: Conversation, visitor_id: str | None) -> bool:

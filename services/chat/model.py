@@ -36,6 +36,9 @@ Status = Literal["queued", "active", "closed"]
 VISIT_PAUSE = timedelta(minutes=30)
 """A visitor who loads the next page within this time is still on the same visit."""
 
+PRESENCE_LASTS = timedelta(seconds=150)
+"""Who has not looked at the lists for this long is not there: an open console looks once a minute at least."""
+
 TRAIL_LENGTH = 50
 """How many of its latest pages a visit remembers."""
 

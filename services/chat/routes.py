@@ -14,6 +14,7 @@ from services.chat.schemas import (
     IntrospectionBody,
     MessagesQuery,
     MessagesReply,
+    PresenceReply,
     VisitBody,
     VisitorReply,
     VisitReply,
@@ -23,6 +24,7 @@ from services.chat.schemas import (
 
 blueprint = APIBlueprint("chat", __name__, url_prefix="/internal/v1")
 
+SPEAKERS: tuple[Role, ...] = ("owner", "admin", "operator")
 READERS: tuple[Role, ...] = ("visitor", "owner", "admin", "operator", "analyst", "service")
 
 
@@ -57,7 +59,13 @@ def introspect_visitor(body: IntrospectionBody) -> VisitorReply:
 @blueprint.output(ConversationsReply)
 @auth.require_role(*READERS)
 def list_conversations(query: ConversationsQuery) -> ConversationsReply:
-    """The customer's conversations, or a visitor's own: in the queue the oldest first, elsewhere the newest."""
+    """The customer's conversations, or a visitor's own: in the queue the oldest first, elsewhere the newest.
+
+    Who can answer visitors and looks here is there for them.
+    """
+    caller = auth.caller()
+    if caller.role in SPEAKERS:
+        actions.note_presence(auth.customer(), caller.session_id, presence=context().presence, now=now())
     views, following = actions.list_conversations(
         auth.customer(),
         visitor_id=_visitor(),
@@ -95,6 +103,23 @@ def read_messages(conversation_id: str, query: MessagesQuery) -> MessagesReply:
         conversations=context().conversations,
     )
     return MessagesReply.of(history)
+
+
+@blueprint.get("/presence")
+@blueprint.output(PresenceReply)
+def presence() -> PresenceReply:
+    """Whether somebody is there to answer the customer's visitors."""
+    is_online = actions.is_anybody_there(auth.customer(), presence=context().presence, now=now())
+    return PresenceReply(is_online=is_online)
+
+
+@blueprint.delete("/presence")
+@blueprint.output({}, status_code=204)
+@auth.require_role(*READERS)
+def end_presence() -> str:
+    """The caller leaves, as far as their session goes."""
+    actions.end_presence(auth.customer(), auth.caller().session_id, presence=context().presence)
+    return ""
 
 
 def _visitor() -> str | None:

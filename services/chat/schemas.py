@@ -92,6 +92,10 @@ class MessagesQuery(Query):
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = PAGE_LIMIT
 
 
+class PresenceReply(Reply):
+    is_online: bool
+
+
 class SenderReply(Reply):
     kind: SenderKind
     id: str

@@ -14,7 +14,17 @@ from services.gateway.assets import NotBuilt
 from services.gateway.bootstrap import SERVICE, Context, bootstrap
 from services.gateway.commands import CommandRefused
 from services.gateway.lifecycle import Lifecycle
-from services.gateway.routes import access, conversations, documents, pages, sessions, sites, transcripts, widget
+from services.gateway.routes import (
+    access,
+    conversations,
+    documents,
+    pages,
+    sessions,
+    sites,
+    surveys,
+    transcripts,
+    widget,
+)
 from services.gateway.session import Surroundings
 from services.gateway.sockets import Sockets
 
@@ -58,6 +68,7 @@ def create_app(context: Context | None = None) -> APIFlask:
         conversations.blueprint,
         transcripts.blueprint,
         sites.blueprint,
+        surveys.blueprint,
         documents.blueprint,
         pages.blueprint,
     ):

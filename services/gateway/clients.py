@@ -20,6 +20,7 @@ T = TypeVar("T")
 GATEWAY = Caller(service="gateway", role="service")
 """The gateway asking for itself, where nobody is known yet."""
 
+REPORT_SECONDS = 25.0
 HISTORY_PAGE = 200
 CONVERSATIONS_PAGE = 200
 
@@ -281,6 +282,20 @@ class ChatClient:
     def __init__(self, service: ServiceClient, *, introspection_cache: float) -> None:
         self._service = service
         self._visitors: Recent[Visitor] = Recent(introspection_cache)
+        self._presence: Recent[dict[str, bool]] = Recent(introspection_cache)
+
+    def is_online(self, caller: Caller) -> bool:
+        """Whether somebody was there a moment ago to answer the customer's visitors."""
+        key = caller.customer_id or ""
+        known = self._presence.get(key)
+        if known is None:
+            known = self._service.get("/internal/v1/presence", caller=caller)
+            self._presence.put(key, known)
+        return known["is_online"]
+
+    def leave(self, caller: Caller) -> None:
+        """The caller's session is not there for visitors any more."""
+        self._service.delete("/internal/v1/presence", caller=caller)
 
     def begin_visit(self, caller: Caller, body: dict[str, Any]) -> Visit:
         return msgspec.convert(self._service.post("/internal/v1/visits", caller=caller, json=body), Visit)
@@ -353,36 +368,61 @@ class TranscriptsClient:
 
 
 class SurveysClient:
-    """Questions before a conversation, and the answers."""
+    """What sites ask, and the answers."""
 
     def __init__(self, service: ServiceClient, *, site_cache: float) -> None:
         self._service = service
         self._surveys: Recent[dict[str, Any]] = Recent(site_cache)
 
-    def survey(self, caller: Caller, site_id: str) -> Any:
-        """The site's pre-chat survey as it is now; None if it has none."""
-        return found_or_none(lambda: self._service.get(_survey_path(site_id), caller=caller))
+    def survey(self, caller: Caller, site_id: str, placement: str) -> Any:
+        """What the site asks there now; None if it never asked anything."""
+        return found_or_none(lambda: self._service.get(_survey_path(site_id, placement), caller=caller))
 
-    def recent_survey(self, caller: Caller, site_id: str) -> Any:
-        """The site's pre-chat survey as it was a moment ago; None if it had none."""
-        key = f"{caller.customer_id}/{site_id}"
+    def recent_survey(self, caller: Caller, site_id: str, placement: str) -> Any:
+        """What the site asked there a moment ago; None if it had nothing to ask."""
+        key = f"{caller.customer_id}/{site_id}/{placement}"
         known = self._surveys.get(key)
         if known is None:
-            known = {"survey": self.survey(caller, site_id)}
+            known = {"survey": self.survey(caller, site_id, placement)}
             self._surveys.put(key, known)
-        return known["survey"]
+        survey = known["survey"]
+        return survey if survey and survey["questions"] else None
 
-    def replace_survey(self, caller: Caller, site_id: str, questions: list[dict[str, Any]]) -> Any:
-        survey = self._service.put(_survey_path(site_id), caller=caller, json={"questions": questions})
-        self._surveys.put(f"{caller.customer_id}/{site_id}", {"survey": survey})
+    def publish(self, caller: Caller, site_id: str, placement: str, questions: list[dict[str, Any]]) -> Any:
+        survey = self._service.put(_survey_path(site_id, placement), caller=caller, json={"questions": questions})
+        self._surveys.put(f"{caller.customer_id}/{site_id}/{placement}", {"survey": survey})
         return survey
 
+    def versions(self, caller: Caller, site_id: str, placement: str, params: dict[str, Any]) -> Any:
+        return self._service.get(f"{_survey_path(site_id, placement)}/versions", caller=caller, params=params)
+
+    def version(self, caller: Caller, site_id: str, placement: str, number: int) -> Any:
+        return self._service.get(f"{_survey_path(site_id, placement)}/versions/{number}", caller=caller)
+
+    def draft(self, caller: Caller, site_id: str, placement: str) -> Any:
+        return self._service.get(f"{_survey_path(site_id, placement)}/draft", caller=caller)
+
+    def save_draft(self, caller: Caller, site_id: str, placement: str, questions: list[dict[str, Any]]) -> Any:
+        path = f"{_survey_path(site_id, placement)}/draft"
+        return self._service.put(path, caller=caller, json={"questions": questions})
+
+    def drop_draft(self, caller: Caller, site_id: str, placement: str) -> None:
+        self._service.delete(f"{_survey_path(site_id, placement)}/draft", caller=caller)
+
+    def responses(self, caller: Caller, site_id: str, placement: str, params: dict[str, Any]) -> Any:
+        return self._service.get(f"{_survey_path(site_id, placement)}/responses", caller=caller, params=params)
+
+    def report(self, caller: Caller, site_id: str, placement: str, params: dict[str, Any]) -> Any:
+        path = f"{_survey_path(site_id, placement)}/report"
+        return self._service.get(path, caller=caller, params=params, timeout=REPORT_SECONDS)
+
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
+        """Keep answers; None if nothing was answered."""
         return self._service.post("/internal/v1/responses", caller=caller, json=body)
 
 
-def _survey_path(site_id: str) -> str:
-    return f"/internal/v1/surveys/{site_id}/pre-chat"
+def _survey_path(site_id: str, placement: str) -> str:
+    return f"/internal/v1/surveys/{site_id}/{placement}"
 
 
 class HistoryReader:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
 
 from chassis.web import Body, Query, Reply, Timestamp
 from contracts.chat import TEXT_MAX_LENGTH
@@ -32,6 +32,9 @@ Seq = Annotated[int, Field(ge=0, le=2**53)]
 Moment = Annotated[str, StringConstraints(max_length=64), Field(json_schema_extra={"format": "date-time"})]
 LEFT_OUT = Field(exclude_if=lambda value: value is None)
 WAIT_LONGEST = 25
+LARGEST_VERSION = 2**31
+SurveyVersion = Annotated[int, Field(ge=1, le=LARGEST_VERSION)]
+AnswerValue = str | int | float | bool | Annotated[list[str], Field(max_length=100)]
 
 
 class SiteQuery(Query):
@@ -57,7 +60,8 @@ class VisitOut(Reply):
 
 class ConversationIn(Body):
     department: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
-    answers: Annotated[dict[OpaqueId, str | int | float], Field(max_length=100)] | None = None
+    answers: Annotated[dict[OpaqueId, AnswerValue], Field(max_length=100)] | None = None
+    survey_version: SurveyVersion | None = None
     acknowledged_policy_version: Annotated[str, StringConstraints(max_length=64)] | None = None
     text: Text | None = None
 
@@ -118,37 +122,169 @@ class TicketOut(Reply):
     expires_in: int
 
 
+Kind = Literal[
+    "text", "long-text", "email", "phone", "number", "age", "birth-date", "postcode", "income-band", "choice",
+    "choices", "rating", "consent",
+]  # fmt: skip
+Topic = Literal["overall", "ease", "speed", "reliability"]
+Placement = Literal["pre-chat", "post-chat", "offline"]
+
+
+class ShownIfOut(Reply):
+    question_id: str
+    values: list[str | bool | int]
+
+
 class QuestionOut(Reply):
     question_id: str
-    kind: Literal["text", "email", "number", "choice"]
+    kind: Kind
     label: str
     is_required: bool = False
     choices: Annotated[list[str] | None, LEFT_OUT] = None
     max_length: Annotated[int | None, LEFT_OUT] = None
+    pattern: Annotated[str | None, LEFT_OUT] = None
+    pattern_hint: Annotated[str | None, LEFT_OUT] = None
     minimum: Annotated[float | None, LEFT_OUT] = None
     maximum: Annotated[float | None, LEFT_OUT] = None
+    min_choices: Annotated[int | None, LEFT_OUT] = None
+    max_choices: Annotated[int | None, LEFT_OUT] = None
+    scale: Annotated[int | None, LEFT_OUT] = None
+    shown_if: Annotated[ShownIfOut | None, LEFT_OUT] = None
+    about_service: Annotated[Topic | None, LEFT_OUT] = None
 
 
 class SurveyOut(Reply):
     survey_id: str
     version: int
-    placement: str = "pre-chat"
+    placement: Placement = "pre-chat"
+    published_at: Annotated[datetime | None, LEFT_OUT] = None
     questions: list[QuestionOut]
+    rules: Annotated[dict[str, Any], Field(description="What fits, as a JSON Schema (2020-12) of `answers`.")] = {}
+
+
+class DraftOut(Reply):
+    saved_at: datetime
+    questions: list[QuestionOut]
+
+
+class VersionsQuery(Query):
+    before: Annotated[int, Field(ge=1, le=LARGEST_VERSION)] | None = None
+    limit: Limit = 50
+
+
+class VersionOut(Reply):
+    version: int
+    published_at: datetime
+    question_count: int
+
+
+class VersionsOut(Reply):
+    versions: list[VersionOut]
+    has_earlier: bool
+
+
+class ShownIfIn(Body):
+    question_id: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    values: Annotated[list[Annotated[str, StringConstraints(max_length=1000)] | bool | int], Field(max_length=100)]
 
 
 class QuestionIn(Body):
     question_id: Annotated[str, StringConstraints(min_length=1, max_length=40)]
-    kind: Literal["text", "email", "number", "choice"]
+    kind: Kind
     label: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     is_required: bool = False
     choices: Annotated[list[Annotated[str, StringConstraints(max_length=1000)]], Field(max_length=100)] | None = None
     max_length: int | None = None
+    pattern: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    pattern_hint: Annotated[str, StringConstraints(max_length=1000)] | None = None
     minimum: float | None = None
     maximum: float | None = None
+    min_choices: int | None = None
+    max_choices: int | None = None
+    scale: int | None = None
+    shown_if: ShownIfIn | None = None
+    about_service: Topic | None = None
 
 
 class SurveyIn(Body):
     questions: Annotated[list[QuestionIn], Field(max_length=100)]
+
+    def plain(self) -> list[dict[str, Any]]:
+        """The questions as surveys takes them: it knows which fields go with which kind."""
+        return [question.model_dump(mode="json", exclude_none=True) for question in self.questions]
+
+
+class AnswersIn(Body):
+    answers: Annotated[dict[OpaqueId, AnswerValue], Field(max_length=100)]
+    survey_version: SurveyVersion | None = None
+
+
+class OfflineIn(AnswersIn):
+    client_id: OpaqueId
+    acknowledged_policy_version: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class RecordedOut(Reply):
+    response_id: str
+    survey_version: int
+
+
+class PeriodQuery(Query):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=False)
+
+    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+
+
+class ResponsesQuery(PeriodQuery):
+    after: Cursor | None = None
+    limit: Limit = 50
+
+
+class GivenAnswerOut(Reply):
+    question_id: str
+    label: str
+    kind: str
+    value: str
+
+
+class SurveyResponseOut(Reply):
+    response_id: str
+    survey_id: str
+    survey_version: int
+    site_id: str
+    conversation_id: str | None
+    placement: Placement
+    answers: list[GivenAnswerOut]
+    acknowledged_policy_version: str | None = None
+    answered_at: datetime
+
+
+class SurveyResponsesOut(Reply):
+    responses: list[SurveyResponseOut]
+    next: str | None = None
+
+
+class BarOut(Reply):
+    label: str
+    count: int
+
+
+class QuestionReportOut(Reply):
+    question_id: str
+    kind: str
+    label: str
+    is_current: bool
+    answered: int
+    bars: list[BarOut]
+    smallest: float | None = None
+    largest: float | None = None
+    mean: float | None = None
+
+
+class ReportOut(Reply):
+    responses: int
+    questions: list[QuestionReportOut]
 
 
 class WidgetSiteOut(Reply):
@@ -170,6 +306,8 @@ class WidgetPolicyOut(Reply):
 
 class WidgetSurveysOut(Reply):
     pre_chat: SurveyOut | None
+    post_chat: SurveyOut | None
+    offline: SurveyOut | None
 
 
 class ConfigOut(Reply):
@@ -344,6 +482,7 @@ class AnswerOut(Reply):
 class ResponseOut(Reply):
     survey_id: str
     survey_version: int
+    placement: str = "pre-chat"
     answers: list[AnswerOut]
 
 

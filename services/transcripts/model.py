@@ -72,12 +72,13 @@ Fact = Opening | ConversationAccepted | ConversationClosed | ResponseRecorded
 """What is noted of a conversation beside its messages; in any order, and any number of times."""
 
 
-class Response(msgspec.Struct, frozen=True, kw_only=True):
+class Response(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A survey as one visitor answered it."""
 
     response_id: str
     survey_id: str
     survey_version: int
+    placement: str = "pre-chat"
     answers: tuple[Answer, ...]
     answered_at: datetime
 

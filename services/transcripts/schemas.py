@@ -113,6 +113,7 @@ class AnswerReply(Reply):
 class ResponseReply(Reply):
     survey_id: str
     survey_version: int
+    placement: str
     answers: list[AnswerReply]
 
 

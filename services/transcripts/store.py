@@ -294,6 +294,7 @@ def _(fact: ResponseRecorded) -> UpdateOne:
         response_id=fact.response_id,
         survey_id=fact.survey_id,
         survey_version=fact.survey_version,
+        placement=fact.placement,
         answers=fact.answers,
         answered_at=fact.answered_at,
     )

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 
+from chassis.clock import now
 from chassis.testing import Callers, RecordingBus, a_delivery
 from services.chat.bootstrap import Context
+from services.chat.model import PRESENCE_LASTS
 from services.chat.relay import Relay
 from tests.chat.builders import (
     CONVERSATION,
@@ -49,11 +51,14 @@ class Client:
     def post(self, path: str, body):
         return self._client.post(path, json=body, headers=self._headers)
 
+    def delete(self, path: str):
+        return self._client.delete(path, headers=self._headers)
+
 
 @pytest.fixture
 def as_(client: FlaskClient, callers: Callers):
-    def asks(role, *, customer_id: str | None = CUSTOMER, subject: str | None = None) -> Client:
-        return Client(client, callers.headers("chat", role, customer_id=customer_id, subject=subject))
+    def asks(role, *, customer_id: str | None = CUSTOMER, subject: str | None = None, **fields) -> Client:
+        return Client(client, callers.headers("chat", role, customer_id=customer_id, subject=subject, **fields))
 
     return asks
 
@@ -309,6 +314,7 @@ def test_the_service_is_alive_ready_and_says_what_it_offers(client: FlaskClient)
         "/internal/v1/conversations",
         "/internal/v1/conversations/{conversation_id}",
         "/internal/v1/conversations/{conversation_id}/messages",
+        "/internal/v1/presence",
     }
 
 
@@ -316,3 +322,46 @@ def test_a_conversation_without_words_has_no_last_message(as_, context: Context)
     context.conversations.open(a_conversation())
     shown = as_("analyst").get(f"/internal/v1/conversations/{CONVERSATION}").json
     assert (shown["last_message"], shown["last_seq"]) == (None, 0)
+
+
+PRESENCE = "/internal/v1/presence"
+CONVERSATIONS_LIST = "/internal/v1/conversations"
+
+
+def is_online(as_, customer_id=CUSTOMER):
+    return as_("public", customer_id=customer_id).get(PRESENCE).json["is_online"]
+
+
+@pytest.mark.parametrize("role", ["owner", "admin", "operator"])
+def test_who_can_answer_and_looks_at_the_conversations_is_there(as_, role):
+    assert not is_online(as_)
+    as_(role, session_id="session-1").get(CONVERSATIONS_LIST)
+    as_(role, session_id="session-1").get(CONVERSATIONS_LIST)
+    assert is_online(as_)
+    assert not is_online(as_, customer_id="customer-2")
+
+
+@pytest.mark.parametrize("role", ["analyst", "visitor", "service"])
+def test_others_who_look_are_not_there_for_visitors(as_, role):
+    as_(role, session_id="session-1", subject="somebody").get(CONVERSATIONS_LIST)
+    assert not is_online(as_)
+
+
+def test_who_signs_out_is_not_there_any_more_but_others_are(as_):
+    for session_id in ("session-1", "session-2"):
+        as_("operator", session_id=session_id).get(CONVERSATIONS_LIST)
+    assert as_("operator", session_id="session-1").delete(PRESENCE).status_code == 204
+    assert is_online(as_)
+    as_("operator", session_id="session-2", customer_id="customer-2").delete(PRESENCE)
+    assert is_online(as_)
+    as_("operator", session_id="session-2").delete(PRESENCE)
+    assert not is_online(as_)
+
+
+def test_who_has_not_looked_for_a_while_is_not_there(context: Context):
+    note, there = context.presence.note, context.presence.is_anybody_there
+    present = now()
+    note(CUSTOMER, "session-1", now=present - timedelta(seconds=60))
+    note(CUSTOMER, "session-1", now=present - timedelta(seconds=160))
+    assert there(CUSTOMER, since=present - PRESENCE_LASTS)
+    assert not there(CUSTOMER, since=present)

@@ -173,6 +173,16 @@ class FakeChat:
         self.logs: dict[str, list[StoredMessage]] = {}
         self.asked_after: list[int] = []
         self.failure: Exception | None = None
+        self.online = True
+        self.left: list[Caller] = []
+
+    def is_online(self, caller: Caller) -> bool:
+        self._fail()
+        return self.online
+
+    def leave(self, caller: Caller) -> None:
+        self._fail()
+        self.left.append(caller)
 
     def add_visitor(self, token: str, visitor_id: str = "visitor-1", customer_id: str = "customer-1") -> Visitor:
         self.visitors[token] = Visitor(
@@ -289,25 +299,69 @@ class FakeTranscripts:
 
 class FakeSurveys:
     def __init__(self) -> None:
-        self.surveys: dict[str, Any] = {}
+        self.surveys: dict[tuple[str, str], Any] = {}
+        self.drafts: dict[tuple[str, str], Any] = {}
         self.recorded: list[dict[str, Any]] = []
+        self.answered: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
         self.refusal: RemoteProblem | None = None
 
-    def survey(self, caller: Caller, site_id: str) -> Any:
-        return self.surveys.get(site_id)
+    def survey(self, caller: Caller, site_id: str, placement: str) -> Any:
+        return self.surveys.get((site_id, placement))
 
     recent_survey = survey
 
-    def replace_survey(self, caller: Caller, site_id: str, questions: list[dict[str, Any]]) -> Any:
-        survey = {"survey_id": "survey-1", "version": 2, "placement": "pre-chat", "questions": questions}
-        self.surveys[site_id] = survey
+    def publish(self, caller: Caller, site_id: str, placement: str, questions: list[dict[str, Any]]) -> Any:
+        survey = {"survey_id": "survey-1", "version": 2, "placement": placement, "questions": questions}
+        self.surveys[site_id, placement] = survey
         return survey
+
+    def versions(self, caller: Caller, site_id: str, placement: str, params: dict[str, Any]) -> Any:
+        one = {"version": 2, "published_at": "2026-01-01T00:00:00Z", "question_count": 1}
+        return {"versions": [one], "has_earlier": False}
+
+    def version(self, caller: Caller, site_id: str, placement: str, number: int) -> Any:
+        if number != 2 or (site_id, placement) not in self.surveys:
+            raise NOT_FOUND
+        return self.surveys[site_id, placement]
+
+    def draft(self, caller: Caller, site_id: str, placement: str) -> Any:
+        if (site_id, placement) not in self.drafts:
+            raise NOT_FOUND
+        return self.drafts[site_id, placement]
+
+    def save_draft(self, caller: Caller, site_id: str, placement: str, questions: list[dict[str, Any]]) -> Any:
+        self.drafts[site_id, placement] = {"saved_at": "2026-01-01T00:00:00Z", "questions": questions}
+        return self.drafts[site_id, placement]
+
+    def drop_draft(self, caller: Caller, site_id: str, placement: str) -> None:
+        self.drafts.pop((site_id, placement), None)
+
+    def responses(self, caller: Caller, site_id: str, placement: str, params: dict[str, Any]) -> Any:
+        self.asked.append(params)
+        start = int(params.get("after") or 0)
+        end = start + params["limit"]
+        return {
+            "responses": self.answered[start:end],
+            "next": str(end) if end < len(self.answered) else None,
+        }
+
+    def report(self, caller: Caller, site_id: str, placement: str, params: dict[str, Any]) -> Any:
+        self.asked.append(params)
+        labels = {answer["question_id"]: answer["label"] for one in self.answered for answer in one["answers"]}
+        return {
+            "responses": len(self.answered),
+            "questions": [
+                {"question_id": key, "kind": "text", "label": label, "is_current": True, "answered": 1, "bars": []}
+                for key, label in labels.items()
+            ],
+        }
 
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
         if self.refusal:
             raise self.refusal
         self.recorded.append(body)
-        return {"response_id": "response-1", "survey_version": 1}
+        return {"response_id": "response-1", "survey_version": 1} if body["answers"] else None
 
 
 def a_message(seq: int, text: str = "", client_id: str = "") -> StoredMessage:

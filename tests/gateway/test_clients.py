@@ -121,9 +121,21 @@ def test_history_is_with_transcripts_once_it_is_sealed():
 def test_a_site_without_a_survey_is_remembered_as_well():
     service = FakeService()
     surveys = SurveysClient(service, site_cache=30)  # type: ignore[arg-type]
-    assert surveys.recent_survey(CALLER, "s") is None
-    assert surveys.recent_survey(CALLER, "s") is None
+    assert surveys.recent_survey(CALLER, "s", "pre-chat") is None
+    assert surveys.recent_survey(CALLER, "s", "pre-chat") is None
     assert len(service.asked) == 1
+
+
+def test_a_survey_that_asks_nothing_is_none_to_the_widget():
+    service = FakeService(**{"pre-chat": {"version": 2, "questions": []}})
+    assert SurveysClient(service, site_cache=30).recent_survey(CALLER, "s", "pre-chat") is None  # type: ignore[arg-type]
+
+
+def test_whether_somebody_is_there_is_asked_once_in_a_while():
+    service = FakeService(presence={"is_online": False})
+    chat = ChatClient(service, introspection_cache=4)  # type: ignore[arg-type]
+    assert [chat.is_online(CALLER), chat.is_online(CALLER)] == [False, False]
+    assert service.asked == [("GET", "/internal/v1/presence", None)]
 
 
 def test_recent_answers_expire_and_the_oldest_make_room():

@@ -64,6 +64,7 @@ def test_a_transcript_is_shown_with_its_words_capture_and_answers(client: FlaskC
             {
                 "survey_id": "survey",
                 "survey_version": 3,
+                "placement": "pre-chat",
                 "answers": [
                     {"question_id": "email", "label": "Your e-mail", "kind": "email", "value": "vera@example.org"}
                 ],

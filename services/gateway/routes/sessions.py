@@ -1,5 +1,6 @@
 """How operators come in: sessions for the console, API tokens for programs, tickets for sockets."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from chassis.http import RemoteProblem
-from chassis.problems import Problem
+from chassis.problems import Problem, Unavailable
 from services.gateway import schemas
 from services.gateway.bootstrap import context
 from services.gateway.clients import Claims, SignIn
@@ -72,8 +73,13 @@ def current_session() -> Any:
 @blueprint.doc(security=access.SESSION)
 def sign_out() -> Any:
     """Sign out: the session and its sockets end."""
-    settings = context().settings
-    context().accounts.sign_out(access.operator(None))
+    here = context()
+    settings = here.settings
+    caller = access.operator(None)
+    here.accounts.sign_out(caller)
+    with suppress(Unavailable, RemoteProblem):
+        # If chat does not hear of it, it finds out by itself a little later.
+        here.chat.leave(caller)
     response = Response(status=204)
     response.delete_cookie(settings.session_cookie, path="/", secure=settings.is_secure, httponly=True, samesite="Lax")
     return response

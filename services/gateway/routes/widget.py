@@ -3,12 +3,12 @@
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import request
+from flask import Response, request
 
 from chassis.auth import Caller
 from chassis.clock import now
 from chassis.ids import new_id
-from chassis.problems import Problem
+from chassis.problems import Problem, Unavailable
 from contracts.chat import ConversationOpened, OpenConversation
 from services.gateway import schemas
 from services.gateway.addresses import reduced
@@ -39,15 +39,26 @@ def config(query_data: schemas.SiteQuery) -> dict[str, Any]:
     caller = _public(site)
     return {
         "site": {"site_key": site.site_key, "name": site.name},
-        "online": True,
+        "online": _is_online(caller, here),
         "departments": site.departments,
         "texts": site.texts,
         "theme": site.theme,
-        "surveys": {"pre_chat": here.surveys.recent_survey(caller, site.site_id)},
+        "surveys": {
+            placement.replace("-", "_"): here.surveys.recent_survey(caller, site.site_id, placement)
+            for placement in ("pre-chat", "post-chat", "offline")
+        },
         "notice": NOTICE,
         "policy": _policy(here.accounts.policy()),
         "cookies": site.cookies,
     }
+
+
+def _is_online(caller: Caller, here: Context) -> bool:
+    try:
+        return here.chat.is_online(caller)
+    except Unavailable:
+        # Not to know is no reason to turn anybody away.
+        return True
 
 
 def _policy(policy: Policy) -> dict[str, Any]:
@@ -97,7 +108,7 @@ def _visit(site: Site, asked: schemas.VisitIn, token: str) -> dict[str, Any]:
     security=access.VISITOR,
     responses={
         202: "Opening; `status_url` says where to look.",
-        409: "The policy in force is not acknowledged.",
+        409: "The policy in force is not acknowledged, or an answer tells of an age under 18.",
     },
 )
 def open_conversation(json_data: schemas.ConversationIn) -> Any:
@@ -107,7 +118,7 @@ def open_conversation(json_data: schemas.ConversationIn) -> Any:
     access.limit(here.limits.conversations, caller.customer_id or "", visitor.visitor_id)
     _check_acknowledged(json_data.acknowledged_policy_version, here)
     command = _opening(json_data, visitor)
-    _record_answers(caller, command, json_data.answers, here)
+    _record_answers(caller, command, json_data, here)
     return talking.answered(command, lambda event: _opened(caller, event, here), status_route=CONVERSATION, here=here)
 
 
@@ -140,17 +151,29 @@ def _name_given(answers: dict[str, Any] | None) -> str:
     return " ".join(name.split())[:NAME_LENGTH] if isinstance(name, str) else ""
 
 
-def _record_answers(caller: Caller, command: OpenConversation, answers: dict[str, Any] | None, here: Context) -> None:
+def _record_answers(caller: Caller, command: OpenConversation, asked: schemas.ConversationIn, here: Context) -> None:
     """Hand the answers to surveys, who knows whether they fit; no answers may not fit either."""
-    survey = None if answers else here.surveys.recent_survey(caller, command.site_id)
-    if answers or (survey and survey.get("questions")):
-        body = {
-            "site_id": command.site_id,
-            "conversation_id": command.conversation_id,
-            "placement": "pre-chat",
-            "answers": answers or {},
-        }
-        here.surveys.record(caller, body)
+    if asked.answers or here.surveys.recent_survey(caller, command.site_id, "pre-chat"):
+        _record(caller, command.site_id, "pre-chat", command.conversation_id, asked, here)
+
+
+def _record(
+    caller: Caller,
+    site_id: str,
+    placement: str,
+    conversation_id: str,
+    asked: schemas.ConversationIn | schemas.AnswersIn,
+    here: Context,
+) -> Any:
+    body = {
+        "site_id": site_id,
+        "placement": placement,
+        "occasion_id": conversation_id,
+        "conversation_id": conversation_id,
+        "survey_version": asked.survey_version,
+        "answers": asked.answers or {},
+    }
+    return here.surveys.record(caller, body)
 
 
 def _opened(caller: Caller, event: ConversationOpened, here: Context) -> Any:
@@ -216,6 +239,56 @@ def close_conversation(conversation_id: str) -> Any:
     """End the conversation."""
     caller, _ = access.visitor()
     return talking.close(caller, conversation_id, status_route=CONVERSATION, here=context())
+
+
+@blueprint.post("/conversations/<opaque:conversation_id>/responses")
+@blueprint.input(schemas.AnswersIn)
+@blueprint.output(schemas.RecordedOut, 201)
+@blueprint.doc(
+    security=access.VISITOR,
+    responses={
+        204: "Nothing was answered.",
+        404: "No such conversation, or not this visitor's.",
+        409: "The conversation is not closed, was answered otherwise, or an answer tells of an age under 18.",
+    },
+)
+def answer_afterwards(conversation_id: str, json_data: schemas.AnswersIn) -> Any:
+    """Answer what the site asks after a conversation. The same answers again change nothing."""
+    here = context()
+    caller, visitor = access.visitor()
+    conversation = here.chat.conversation(caller, conversation_id)
+    access.limit(here.limits.conversations, visitor.customer_id, visitor.visitor_id)
+    if conversation["status"] != "closed":
+        raise Problem(409, "not-closed", "The conversation is not over yet.")
+    recorded = _record(caller, conversation["site_id"], "post-chat", conversation_id, json_data, here)
+    return recorded or Response(status=204)
+
+
+@blueprint.post("/offline-responses")
+@blueprint.input(schemas.OfflineIn)
+@blueprint.output(schemas.RecordedOut, 201)
+@blueprint.doc(
+    security=access.VISITOR,
+    responses={
+        204: "Nothing was answered.",
+        409: "The policy in force is not acknowledged, or an answer tells of an age under 18.",
+    },
+)
+def answer_offline(json_data: schemas.OfflineIn) -> Any:
+    """Leave answers while nobody is there to talk. The same ``client_id`` again is the same response."""
+    here = context()
+    caller, visitor = access.visitor()
+    access.limit(here.limits.conversations, visitor.customer_id, visitor.visitor_id)
+    _check_acknowledged(json_data.acknowledged_policy_version, here)
+    body = {
+        "site_id": visitor.site_id,
+        "placement": "offline",
+        "occasion_id": f"{visitor.visitor_id}.{json_data.client_id}",
+        "survey_version": json_data.survey_version,
+        "acknowledged_policy_version": json_data.acknowledged_policy_version,
+        "answers": json_data.answers,
+    }
+    return here.surveys.record(caller, body) or Response(status=204)
 
 
 @blueprint.post("/tickets")

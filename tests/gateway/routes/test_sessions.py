@@ -1,5 +1,7 @@
 import pytest
 
+from chassis.http import ServiceUnavailable
+
 SIGN_IN = {"email": "olga@shop.example", "password": "right"}
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
@@ -67,6 +69,13 @@ def test_signing_out_ends_the_session_and_the_cookie(signed_in):
     assert "session=;" in answer.headers["Set-Cookie"]
     [caller] = signed_in.here.accounts.signed_out
     assert caller.session_id == "session-of-session-secret"
+    assert signed_in.here.chat.left == [caller]
+
+
+def test_signing_out_works_while_chat_does_not_answer(signed_in):
+    signed_in.here.chat.failure = ServiceUnavailable("chat")
+    assert signed_in.delete("/api/v1/sessions/current", headers=SAME).status_code == 204
+    assert len(signed_in.here.accounts.signed_out) == 1
 
 
 def test_a_token_is_shown_once_and_can_be_revoked(signed_in):

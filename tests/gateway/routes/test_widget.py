@@ -1,7 +1,7 @@
 import pytest
 
 from chassis.bus import Overloaded
-from chassis.http import RemoteProblem
+from chassis.http import RemoteProblem, ServiceUnavailable
 from contracts.chat import CloseConversation, OpenConversation, PostMessage
 from tests.gateway.builders import closed, opened, posted, rejected
 
@@ -25,15 +25,24 @@ class TestConfig:
         answer = client.get("/api/v1/widget/config?site=key-1")
         assert answer.status_code == 200
         assert answer.json["site"] == {"site_key": "key-1", "name": "Shop"}
-        assert answer.json["surveys"] == {"pre_chat": None}
+        assert answer.json["surveys"] == {"pre_chat": None, "post_chat": None, "offline": None}
+        assert answer.json["online"] is True
         assert (answer.json["policy"]["version"], answer.json["policy"]["upcoming"]) == ("3", None)
         assert answer.json["notice"]
 
     def test_a_survey_is_given_without_what_its_questions_leave_open(self, client):
         question = {"question_id": "q", "kind": "text", "label": "Why?", "is_required": True}
         survey = {"survey_id": "s", "version": 1, "placement": "pre-chat", "questions": [question]}
-        client.here.surveys.surveys["site-1"] = survey
+        client.here.surveys.surveys["site-1", "pre-chat"] = survey
         assert client.get("/api/v1/widget/config?site=key-1").json["surveys"]["pre_chat"]["questions"] == [question]
+
+    def test_a_widget_learns_that_nobody_is_there(self, client):
+        client.here.chat.online = False
+        assert client.get("/api/v1/widget/config?site=key-1").json["online"] is False
+
+    def test_not_to_know_whether_anybody_is_there_turns_nobody_away(self, client):
+        client.here.chat.failure = ServiceUnavailable("chat")
+        assert client.get("/api/v1/widget/config?site=key-1").json["online"] is True
 
     def test_an_unknown_site_is_not_found(self, client):
         a_problem(client.get("/api/v1/widget/config?site=nothing"), 404, "not-found")
@@ -107,11 +116,21 @@ class TestOpening:
         assert client.here.bus.sent == []
 
     def test_answers_go_to_surveys_under_the_conversation_they_belong_to(self, client, visitor):
-        body = opening(client, answers={"name": "Vera", "orders": 3})
+        body = opening(
+            client, answers={"name": "Vera", "orders": 3, "agree": True, "about": ["a", "b"]}, survey_version=4
+        )
         client.post("/api/v1/widget/conversations", json=body, headers=visitor)
         [recorded] = client.here.surveys.recorded
         assert recorded["conversation_id"] == client.here.bus.sent[0][1].conversation_id
-        assert recorded["answers"] == {"name": "Vera", "orders": 3}
+        assert recorded["answers"] == {"name": "Vera", "orders": 3, "agree": True, "about": ["a", "b"]}
+        assert (recorded["placement"], recorded["survey_version"]) == ("pre-chat", 4)
+        assert recorded["occasion_id"] == recorded["conversation_id"]
+
+    def test_an_answer_of_a_minor_opens_nothing(self, client, visitor):
+        client.here.surveys.refusal = RemoteProblem(409, {"code": "minor", "detail": "For adults."})
+        body = opening(client, answers={"age": 12})
+        a_problem(client.post("/api/v1/widget/conversations", json=body, headers=visitor), 409, "minor")
+        assert client.here.bus.sent == []
 
     def test_answers_that_do_not_fit_are_refused_and_nothing_is_opened(self, client, visitor):
         errors = [{"field": "answers.name", "detail": "This question needs an answer."}]
@@ -122,7 +141,7 @@ class TestOpening:
         assert client.here.bus.sent == []
 
     def test_a_survey_that_is_left_out_is_asked_about_too(self, client, visitor):
-        client.here.surveys.surveys["site-1"] = {"questions": [{"question_id": "name"}]}
+        client.here.surveys.surveys["site-1", "pre-chat"] = {"questions": [{"question_id": "name"}]}
         client.post("/api/v1/widget/conversations", json=opening(client), headers=visitor)
         assert client.here.surveys.recorded[0]["answers"] == {}
 
@@ -269,3 +288,56 @@ def test_a_list_holds_the_visitor_s_own_conversations_only(client, visitor):
     client.here.chat.add_conversation("other", visitor_id="visitor-2")
     answer = client.get("/api/v1/widget/conversations", headers=visitor)
     assert [one["conversation_id"] for one in answer.json["conversations"]] == ["mine"]
+
+
+class TestAfterwards:
+    PATH = "/api/v1/widget/conversations/c-1/responses"
+
+    def test_a_closed_conversation_is_answered_for_by_its_visitor(self, client, visitor):
+        client.here.chat.add_conversation("c-1", status="closed")
+        answer = client.post(self.PATH, json={"answers": {"rating": 5}, "survey_version": 2}, headers=visitor)
+        assert (answer.status_code, answer.json["response_id"]) == (201, "response-1")
+        [recorded] = client.here.surveys.recorded
+        assert (recorded["placement"], recorded["conversation_id"]) == ("post-chat", "c-1")
+        assert (recorded["site_id"], recorded["occasion_id"]) == ("site-1", "c-1")
+
+    def test_nothing_answered_is_nothing_kept(self, client, visitor):
+        client.here.chat.add_conversation("c-1", status="closed")
+        assert client.post(self.PATH, json={"answers": {}}, headers=visitor).status_code == 204
+
+    @pytest.mark.parametrize("status", ["queued", "active"])
+    def test_a_conversation_that_goes_on_is_not_answered_for_yet(self, client, visitor, status):
+        client.here.chat.add_conversation("c-1", status=status)
+        a_problem(client.post(self.PATH, json={"answers": {"rating": 5}}, headers=visitor), 409, "not-closed")
+        assert client.here.surveys.recorded == []
+
+    def test_another_visitor_s_conversation_is_not_found(self, client, visitor):
+        client.here.chat.add_conversation("c-1", status="closed", visitor_id="visitor-2")
+        a_problem(client.post(self.PATH, json={"answers": {"rating": 5}}, headers=visitor), 404, "not-found")
+        assert client.here.surveys.recorded == []
+
+
+class TestOffline:
+    PATH = "/api/v1/widget/offline-responses"
+    BODY = {"client_id": "form-1", "acknowledged_policy_version": "3", "answers": {"message": "Call me."}}
+
+    def test_what_is_left_goes_to_surveys_once_for_each_form(self, client, visitor):
+        assert client.post(self.PATH, json=self.BODY, headers=visitor).status_code == 201
+        [recorded] = client.here.surveys.recorded
+        assert (recorded["placement"], recorded["site_id"]) == ("offline", "site-1")
+        assert (recorded["occasion_id"], recorded["acknowledged_policy_version"]) == ("visitor-1.form-1", "3")
+        assert "conversation_id" not in recorded
+
+    def test_the_policy_in_force_has_to_be_acknowledged(self, client, visitor):
+        body = self.BODY | {"acknowledged_policy_version": "2"}
+        a_problem(client.post(self.PATH, json=body, headers=visitor), 409, "policy-not-acknowledged")
+        assert client.here.surveys.recorded == []
+
+    def test_only_a_visitor_leaves_answers(self, client):
+        a_problem(client.post(self.PATH, json=self.BODY), 401, "not-authenticated")
+
+    @pytest.mark.parametrize(
+        "change", [{"client_id": "a b"}, {"answers": {"q": {"$ne": 1}}}, {"answers": None}, {"x": 1}]
+    )
+    def test_odd_fields_are_refused(self, client, visitor, change):
+        a_problem(client.post(self.PATH, json=self.BODY | change, headers=visitor), 422, "invalid")
