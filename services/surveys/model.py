@@ -48,7 +48,7 @@ class AlreadyAnswered(Exception):
 
 
 class MinorAnswered(Exception):
-    """This chat is for people of 18 and older, so nothing that was entered is kept."""
+    """Thank you, but this chat is for people of 18 and older. Nothing that you entered was kept."""
 
 
 class CursorNotValid(Exception):

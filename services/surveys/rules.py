@@ -50,6 +50,10 @@ DATE = (
 NEVER: Schema = {"not": {}}
 WITHOUT_NUL = r"^(?![^\x00]*\x00)"
 
+REFUSALS: Final = "x-refusals"
+"""Where the schema of an answer says what to tell the visitor about one that does not fit."""
+UNTIL_TODAY: Final = "x-until-today"
+"""A keyword of ours: JSON Schema knows no today."""
 UNASKED: Final = "unasked"
 _FIRST = ("required", "type", "enum", "const", "minimum", "maximum", "minItems", "maxItems", "uniqueItems", "items",
           "minLength", "maxLength", "pattern")  # fmt: skip
@@ -64,7 +68,9 @@ def compiled(questions: tuple[Question, ...]) -> Schema:
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "properties": {question.question_id: _answer(question) for question in questions},
+        "properties": {
+            question.question_id: _answer(question) | {REFUSALS: _sentences(question)} for question in questions
+        },
         "required": always,
         "additionalProperties": False,
     }
@@ -97,7 +103,7 @@ def _answer(question: Question) -> Schema:
         case "postcode":
             return {"type": "string", "maxLength": 20, "pattern": POSTCODE}
         case "birth-date":
-            return {"type": "string", "pattern": DATE}
+            return {"type": "string", "pattern": DATE, UNTIL_TODAY: True}
         case "number":
             least = -LARGEST_NUMBER if question.minimum is None else question.minimum
             most = LARGEST_NUMBER if question.maximum is None else question.maximum
@@ -176,8 +182,8 @@ def answers_to(questions: tuple[Question, ...], given: Mapping[str, object], tod
     answers = present(given)
     wrong = _refusals(questions, answers, today)
     if wrong:
-        asked = {question.question_id: question for question in questions}
-        raise AnswersInvalid({key: sentence(asked.get(key), keyword) for key, keyword in wrong.items()})
+        schemas = compiled(questions)["properties"]
+        raise AnswersInvalid({key: sentence(schemas.get(key), keyword) for key, keyword in wrong.items()})
     return tuple(
         _given(question, answers[question.question_id]) for question in questions if question.question_id in answers
     )
@@ -193,7 +199,7 @@ def _refusals(questions: tuple[Question, ...], answers: Mapping[str, object], to
     for question in questions:
         key = question.question_id
         if key in answers and key not in found and _is_to_come(question, answers[key], today):
-            found[key] = "pattern"
+            found[key] = UNTIL_TODAY
     order = {question.question_id: number for number, question in enumerate(questions)}
     return dict(sorted(found.items(), key=lambda one: order.get(one[0], len(order))))
 
@@ -214,32 +220,35 @@ def _broken(error: ValidationError, answers: Mapping[str, object]) -> Iterator[t
         yield str(error.path[0]), "items" if len(error.path) > 1 else keyword
 
 
-def sentence(question: Question | None, keyword: str) -> str:
-    """What is wrong, to the visitor. The answer itself is never repeated."""
-    if question is None or keyword == UNASKED:
+def sentence(schema: Schema | None, keyword: str) -> str:
+    """What is wrong, to the visitor, as the schema of the answer has it. The answer itself is never repeated."""
+    if schema is None or keyword == UNASKED:
         return "There is no such question."
     if keyword == "required":
         return "This question needs an answer."
-    return _about_kind(question, keyword)
+    told: dict[str, str] = schema[REFUSALS]
+    return told.get(keyword, told[""])
 
 
-def _about_kind(question: Question, keyword: str) -> str:
-    match question.kind, keyword:
-        case (("text" | "long-text"), "maxLength"):
-            return f"At most {longest_text(question)} characters."
-        case (("text" | "long-text"), "pattern"):
-            return f"Please answer like this: {question.pattern_hint}." if question.pattern_hint else _FORMS["text"]
-        case "number", "minimum" if question.minimum is not None:
-            return f"At least {as_text(question.minimum)}."
-        case "number", "maximum" if question.maximum is not None:
-            return f"At most {as_text(question.maximum)}."
-        case "choices", "minItems":
-            return f"Choose at least {question.min_choices or 1}."
-        case "choices", "maxItems":
-            return f"Choose at most {question.max_choices or len(question.choices or ())}."
-        case "rating", _:
-            return f"This must be a whole number from 1 to {scale_of(question)}."
-    return _FORMS[question.kind]
+def _sentences(question: Question) -> dict[str, str]:
+    """What to say when an answer breaks one keyword of its schema; under no keyword, when it breaks another."""
+    told = {"": _FORMS[question.kind]}
+    match question.kind:
+        case "text" | "long-text":
+            told["maxLength"] = f"At most {longest_text(question)} characters."
+            if question.pattern_hint:
+                told["pattern"] = f"Please answer like this: {question.pattern_hint}."
+        case "number":
+            if question.minimum is not None:
+                told["minimum"] = f"At least {as_text(question.minimum)}."
+            if question.maximum is not None:
+                told["maximum"] = f"At most {as_text(question.maximum)}."
+        case "choices":
+            told["minItems"] = f"Choose at least {question.min_choices or 1}."
+            told["maxItems"] = f"Choose at most {question.max_choices or len(question.choices or ())}."
+        case "rating":
+            told[""] = f"This must be a whole number from 1 to {scale_of(question)}."
+    return told
 
 
 _FORMS: dict[str, str] = {
@@ -254,6 +263,7 @@ _FORMS: dict[str, str] = {
     "income-band": "This is not one of the choices.",
     "choice": "This is not one of the choices.",
     "choices": "This is not one of the choices.",
+    "rating": "This must be a whole number.",
     "consent": "This can only be agreed to.",
 }
 

@@ -20,11 +20,24 @@ const CONFIG = {
       survey_id: "s-1",
       version: 1,
       questions: [
-        { question_id: "name", kind: "text", label: "Your name", is_required: true, choices: null, max_length: 80, minimum: null, maximum: null },
-        { question_id: "age", kind: "number", label: "Your age", is_required: false, choices: null, max_length: null, minimum: 18, maximum: null },
-        { question_id: "topic", kind: "choice", label: "About", is_required: false, choices: ["An order", "Else"], max_length: null, minimum: null, maximum: null },
+        { question_id: "name", kind: "text", label: "Your name", is_required: true, max_length: 80 },
+        { question_id: "age", kind: "number", label: "Your age", is_required: false, minimum: 18 },
+        { question_id: "topic", kind: "choice", label: "About", is_required: false, choices: ["An order", "Else"] },
+        { question_id: "which", kind: "text", label: "What else?", is_required: true, shown_if: { question_id: "topic", values: ["Else"] } },
       ],
+      rules: {
+        properties: {
+          name: { type: "string", maxLength: 80, "x-refusals": { "": "Odd." } },
+          age: { type: "number", minimum: 18, "x-refusals": { "": "This must be a number.", minimum: "At least 18." } },
+          topic: { enum: ["An order", "Else"], "x-refusals": { "": "Odd." } },
+          which: { type: "string", "x-refusals": { "": "Odd." } },
+        },
+        required: ["name"],
+        allOf: [{ if: { properties: { topic: { enum: ["Else"] } }, required: ["topic"] }, then: { required: ["which"] }, else: { properties: { which: { not: {} } } } }],
+      },
     },
+    post_chat: null,
+    offline: null,
   },
   notice: "What you write here can be read by others.",
   policy: { version: "2004-12", effective_at: "2004-12-04T00:00:00Z", text: "We believe in your privacy.", upcoming: null },
@@ -165,25 +178,55 @@ describe("starting", () => {
   it("sends the acknowledged version and what was answered, and remembers the visitor only then", async () => {
     await show();
     await start();
-    expect(called("/api/v1/widget/conversations")[0]?.body).toEqual({ acknowledged_policy_version: "2004-12", answers: { name: "Ines" } });
+    expect(called("/api/v1/widget/conversations")[0]?.body).toEqual({ acknowledged_policy_version: "2004-12", answers: { name: "Ines" }, survey_version: 1 });
     expect(called("/api/v1/widget/visits")[0]?.body).toEqual({ site_key: "KEY", page: { url: "https://shop.example.org/", title: "", referrer: "" }, cookies_consent: false });
     expect(find("composer")).not.toBeNull();
     expect(sessionStorage.getItem("velaro.visitor.KEY")).toContain("secret");
     expect(localStorage).toHaveLength(0);
   });
 
-  it("sends a number as a number, and what is none as it was typed", async () => {
+  it("sends a number as a number, and says at once what is none", async () => {
     await show();
     await click("launcher");
     await type("answer-name", "Ines");
-    await type("answer-age", "34");
-    await click("acknowledge");
-    answers["POST /api/v1/widget/conversations"] = () => ({ status: 422, body: { code: "invalid", errors: [] } });
-    await click("start");
     await type("answer-age", "old");
+    await click("acknowledge");
     await click("start");
-    expect(called("/api/v1/widget/conversations").map(({ body }) => (body?.answers as Record<string, unknown>).age)).toEqual([34, "old"]);
-    expect(called("/api/v1/widget/visits")).toHaveLength(1);
+    expect(root.textContent).toContain("This must be a number.");
+    expect(document.activeElement).toBe(find("answer-age"));
+    await type("answer-age", "17");
+    await click("start");
+    expect(root.textContent).toContain("At least 18.");
+    expect(calls.filter(({ method }) => method === "POST")).toEqual([]);
+    await type("answer-age", "34");
+    await click("start");
+    expect(called("/api/v1/widget/conversations").map(({ body }) => (body?.answers as Record<string, unknown>).age)).toEqual([34]);
+  });
+
+  it("asks what depends on an earlier answer only then, and sends only what was asked", async () => {
+    await show();
+    await click("launcher");
+    await type("answer-name", "Ines");
+    expect(find("answer-which")).toBeNull();
+    const choose = (value: string) => act(async () => root.querySelector<HTMLInputElement>(`input[value="${value}"]`)?.click());
+    await choose("Else");
+    await click("acknowledge");
+    await click("start");
+    expect(root.textContent).toContain("This question needs an answer.");
+    await type("answer-which", "A rake");
+    await choose("An order");
+    expect(find("answer-which")).toBeNull();
+    await click("start");
+    expect(called("/api/v1/widget/conversations")[0]?.body?.answers).toEqual({ name: "Ines", topic: "An order" });
+  });
+
+  it("is kind to who is too young, and remembers nothing", async () => {
+    answers["POST /api/v1/widget/conversations"] = () => ({ status: 409, body: { code: "minor", detail: "Thank you, but no." } });
+    await show();
+    await start();
+    expect(find("start-problem")?.textContent).toBe("Thank you, but no.");
+    expect(find("composer")).toBeNull();
+    expect(sessionStorage).toHaveLength(0);
   });
 
   it("shows what is wrong beside the field, and keeps what was typed", async () => {
@@ -319,6 +362,140 @@ describe("talking", () => {
     await show();
     expect(find("acknowledge")).not.toBeNull();
     expect(sessionStorage).toHaveLength(0);
+  });
+});
+
+const RATING = {
+  survey_id: "s-2",
+  version: 7,
+  questions: [
+    { question_id: "stars", kind: "rating", label: "How was it?", is_required: true, scale: 5 },
+    { question_id: "agree", kind: "consent", label: "Write to me", is_required: false },
+    { question_id: "about", kind: "choices", label: "About", is_required: false, choices: ["Speed", "Manners"] },
+  ],
+  rules: {
+    properties: {
+      stars: { type: "integer", minimum: 1, maximum: 5, "x-refusals": { "": "From 1 to 5." } },
+      agree: { const: true, "x-refusals": { "": "Odd." } },
+      about: { type: "array", items: { enum: ["Speed", "Manners"] }, "x-refusals": { "": "Odd." } },
+    },
+    required: ["stars"],
+  },
+};
+const configured = (part: object) => {
+  answers["GET /api/v1/widget/config?site=KEY"] = () => ({ status: 200, body: { ...CONFIG, ...part } });
+};
+const tick = (value: string) => act(async () => root.querySelector<HTMLInputElement>(`input[value="${value}"]`)?.click());
+
+describe("after the conversation", () => {
+  const RESPONSES = "/api/v1/widget/conversations/k/responses";
+
+  async function end(): Promise<void> {
+    await show();
+    await start();
+    await click("close");
+    await click("close-confirm");
+  }
+
+  beforeEach(() => {
+    configured({ surveys: { ...CONFIG.surveys, post_chat: RATING } });
+    answers[`POST ${RESPONSES}`] = () => ({ status: 201, body: { response_id: "r", survey_version: 7 } });
+  });
+
+  it("asks what the site wants to know, and sends it as what it is", async () => {
+    await end();
+    await click("send-answers");
+    expect(root.textContent).toContain("This question needs an answer.");
+    await tick("4");
+    await tick("I agree");
+    await tick("Manners");
+    await click("send-answers");
+    expect(called(RESPONSES).map(({ body }) => body)).toEqual([{ answers: { stars: 4, agree: true, about: ["Manners"] }, survey_version: 7 }]);
+    expect(find("ended")?.textContent).toContain("Thank you");
+    expect(find("start-again")).not.toBeNull();
+  });
+
+  it("takes no for an answer, and does not ask again in this conversation", async () => {
+    await end();
+    await click("skip-answers");
+    expect(find("start-again")).not.toBeNull();
+    await act(async () => render(null, root));
+    answers["GET /api/v1/widget/conversations/k"] = () => ({ status: 200, body: { status: "closed", operator: null, position: null } });
+    await show();
+    expect(find("send-answers")).toBeNull();
+    expect(find("ended")).not.toBeNull();
+    await click("start-again");
+    expect(find("acknowledge")).not.toBeNull();
+    expect(called(RESPONSES)).toEqual([]);
+  });
+
+  it("is content when another tab has answered already", async () => {
+    answers[`POST ${RESPONSES}`] = () => ({ status: 409, body: { code: "already-answered", detail: "x" } });
+    await end();
+    await tick("2");
+    await click("send-answers");
+    expect(find("ended")).not.toBeNull();
+  });
+
+  it("keeps what was entered when it could not be sent", async () => {
+    answers[`POST ${RESPONSES}`] = () => ({ status: 503, body: { code: "unavailable", detail: "Try later." } });
+    await end();
+    await tick("2");
+    await click("send-answers");
+    expect(find("send-answers-problem")?.textContent).toBe("Try later.");
+    expect(root.querySelector<HTMLInputElement>('input[value="2"]')?.checked).toBe(true);
+  });
+});
+
+describe("when nobody is there", () => {
+  const OFFLINE = "/api/v1/widget/offline-responses";
+
+  beforeEach(() => {
+    configured({ online: false, surveys: { ...CONFIG.surveys, offline: { ...RATING, version: 3 } } });
+    answers[`POST ${OFFLINE}`] = () => ({ status: 201, body: { response_id: "r", survey_version: 3 } });
+  });
+
+  it("asks for something else, under the same notice, and stores nothing here", async () => {
+    await show();
+    await click("launcher");
+    expect(find("answer-name")).toBeNull();
+    await tick("3");
+    await click("send-offline");
+    expect(find("acknowledge")?.getAttribute("aria-invalid")).toBe("true");
+    await click("acknowledge");
+    await click("send-offline");
+    const [sent] = called(OFFLINE);
+    expect(sent?.body).toEqual({ client_id: sent?.body?.client_id, acknowledged_policy_version: "2004-12", answers: { stars: 3 }, survey_version: 3 });
+    expect(find("offline-sent")?.textContent).toContain("Thank you");
+    expect([sessionStorage.length, called("/api/v1/widget/conversations").length]).toEqual([0, 0]);
+  });
+
+  it("sends the same form again under the same id", async () => {
+    answers[`POST ${OFFLINE}`] = () => ({ status: 503, body: { code: "unavailable", detail: "Try later." } });
+    await show();
+    await click("launcher");
+    await tick("3");
+    await click("acknowledge");
+    await click("send-offline");
+    await click("send-offline");
+    const ids = called(OFFLINE).map(({ body }) => body?.client_id);
+    expect([ids.length, new Set(ids).size]).toEqual([2, 1]);
+  });
+
+  it("lets people write all the same where the site asks nothing for that time", async () => {
+    configured({ online: false });
+    await show();
+    await start();
+    expect(find("composer")).not.toBeNull();
+  });
+
+  it("finds out that somebody has come when the panel is opened later", async () => {
+    await show();
+    configured({});
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 31_000);
+    await click("launcher");
+    expect(find("start")).not.toBeNull();
+    expect(find("send-offline")).toBeNull();
   });
 });
 

@@ -26,54 +26,54 @@ type FrameListener = (frame: ServerFrame) => void;
 /** The one way from a page to its conversations: keeps them complete, and what is written until it is stored. */
 export class Connection {
   readonly state: Observable<LineState>;
-  private readonly line: Line;
-  private readonly random: () => number;
-  private readonly logs = new Map<string, ConversationLog>();
-  private readonly syncs = new Map<string, { timer: ReturnType<typeof setTimeout>; pause: number }>();
-  private readonly listeners = new Set<FrameListener>();
-  private readonly outbox: Outbox;
-  private readonly unsent: Unsent;
+  readonly #line: Line;
+  readonly #random: () => number;
+  readonly #logs = new Map<string, ConversationLog>();
+  readonly #syncs = new Map<string, { timer: ReturnType<typeof setTimeout>; pause: number }>();
+  readonly #listeners = new Set<FrameListener>();
+  readonly #outbox: Outbox;
+  readonly #unsent: Unsent;
   /** Counts the times the line came or went: what was planned before is off. */
-  private era = 0;
+  #era = 0;
 
   constructor({ name, tabs = ownTabs(), storage, random = Math.random, ...options }: ConnectionOptions) {
-    const user = { hear: (frame: ServerFrame) => this.take(frame), lost: () => this.lost(), probe: () => this.probe() };
-    this.line = new SharedLine(`velaro.${name}`, tabs, (leader) => new OwnLine({ ...options, random }, leader), user);
-    this.state = this.line.state;
-    this.random = random;
-    this.unsent = new Unsent(name, storage);
-    this.outbox = new Outbox(
-      (conversationId, { client_id, text }) => this.line.send({ type: "message", conversation_id: conversationId, client_id, text }),
-      () => this.line.doubt(),
+    const user = { hear: (frame: ServerFrame) => this.#take(frame), lost: () => this.#lost(), probe: () => this.#probe() };
+    this.#line = new SharedLine(`velaro.${name}`, tabs, (leader) => new OwnLine({ ...options, random }, leader), user);
+    this.state = this.#line.state;
+    this.#random = random;
+    this.#unsent = new Unsent(name, storage);
+    this.#outbox = new Outbox(
+      (conversationId, { client_id, text }) => this.#line.send({ type: "message", conversation_id: conversationId, client_id, text }),
+      () => this.#line.doubt(),
     );
   }
 
   /** Follows at once what has unsent messages from before a reload. */
   start(): void {
-    for (const conversationId of Object.keys(this.unsent.read())) this.follow(conversationId);
-    this.line.start();
+    for (const conversationId of Object.keys(this.#unsent.read())) this.follow(conversationId);
+    this.#line.start();
   }
 
   stop(): void {
-    this.line.stop();
-    this.lost();
+    this.#line.stop();
+    this.#lost();
   }
 
   /** Keeps a conversation complete from now on; the same log for as long as it is followed. */
   follow(conversationId: string, status: Status = "queued"): ConversationLog {
-    const known = this.logs.get(conversationId);
+    const known = this.#logs.get(conversationId);
     if (known) return known;
     const log = new ConversationLog(conversationId, status);
-    this.logs.set(conversationId, log);
-    for (const item of this.unsent.read()[conversationId] ?? []) log.enqueue(item);
-    log.view.subscribe(this.keeper(conversationId));
-    this.goOn(log);
+    this.#logs.set(conversationId, log);
+    for (const item of this.#unsent.read()[conversationId] ?? []) log.enqueue(item);
+    log.view.subscribe(this.#keeper(conversationId));
+    this.#goOn(log);
     return log;
   }
 
   unfollow(conversationId: string): void {
-    this.logs.delete(conversationId);
-    this.endSync(conversationId);
+    this.#logs.delete(conversationId);
+    this.#endSync(conversationId);
   }
 
   /** Puts a message in the outbox; it is shown as *sending* until its echo carries a seq. */
@@ -81,152 +81,152 @@ export class Connection {
     const outgoing: Outgoing = { client_id: newId(), text, written_at: new Date().toISOString(), state: "sending", reason: "" };
     const log = this.follow(conversationId);
     log.enqueue(outgoing);
-    this.flush(log);
+    this.#flush(log);
     return outgoing;
   }
 
   retry(conversationId: string, clientId: string): void {
-    const log = this.logs.get(conversationId);
-    if (log?.retry(clientId)) this.flush(log);
+    const log = this.#logs.get(conversationId);
+    if (log?.retry(clientId)) this.#flush(log);
   }
 
   /** Every frame, after the logs have taken it. */
   listen(listener: FrameListener): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
-  private get isUp(): boolean {
+  get #isUp(): boolean {
     return isUp(this.state.value);
   }
 
-  private keeper(conversationId: string): (view: ConversationView) => void {
+  #keeper(conversationId: string): (view: ConversationView) => void {
     let kept: readonly Outgoing[] | null = null;
     return ({ outgoing, status }) => {
       // In a closed conversation nothing can be sent any more: what is on the screen stays there, and nowhere else.
       const keep = status === "closed" ? [] : outgoing;
-      if (keep !== kept) this.unsent.write(conversationId, keep);
+      if (keep !== kept) this.#unsent.write(conversationId, keep);
       kept = keep;
     };
   }
 
-  private goOn(log: ConversationLog): void {
-    if (!this.isUp) return;
-    this.catchUp(log);
-    this.flush(log);
+  #goOn(log: ConversationLog): void {
+    if (!this.#isUp) return;
+    this.#catchUp(log);
+    this.#flush(log);
   }
 
-  private flush(log: ConversationLog): void {
-    if (this.isUp) this.outbox.flush(log);
+  #flush(log: ConversationLog): void {
+    if (this.#isUp) this.#outbox.flush(log);
   }
 
-  private lost(): void {
-    this.era += 1;
-    this.outbox.interrupt();
-    for (const conversationId of [...this.syncs.keys()]) this.endSync(conversationId);
+  #lost(): void {
+    this.#era += 1;
+    this.#outbox.interrupt();
+    for (const conversationId of [...this.#syncs.keys()]) this.#endSync(conversationId);
   }
 
-  private probe(): ClientFrame | null {
-    const log = [...this.logs.values()].find(({ view }) => view.value.status !== "closed");
+  #probe(): ClientFrame | null {
+    const log = [...this.#logs.values()].find(({ view }) => view.value.status !== "closed");
     return log ? syncOf(log) : null;
   }
 
-  private take(frame: ServerFrame): void {
-    if (frame.type === "ready") this.ready(frame);
-    if (frame.type === "message") this.receive(frame.conversation_id, [frame]);
-    if (frame.type === "rejected") this.rejected(frame);
-    if (frame.type === "conversation") this.changed(frame);
-    if (frame.type !== "message") this.tell(frame);
+  #take(frame: ServerFrame): void {
+    if (frame.type === "ready") this.#ready(frame);
+    if (frame.type === "message") this.#receive(frame.conversation_id, [frame]);
+    if (frame.type === "rejected") this.#rejected(frame);
+    if (frame.type === "conversation") this.#changed(frame);
+    if (frame.type !== "message") this.#tell(frame);
   }
 
-  private ready({ conversations }: ReadyFrame): void {
-    this.lost();
+  #ready({ conversations }: ReadyFrame): void {
+    this.#lost();
     for (const { conversation_id, status, last_seq } of conversations) {
-      const log = this.logs.get(conversation_id);
+      const log = this.#logs.get(conversation_id);
       log?.announce(last_seq);
       log?.moveTo(status);
     }
-    for (const log of this.logs.values()) this.goOn(log);
+    for (const log of this.#logs.values()) this.#goOn(log);
   }
 
-  private receive(conversationId: string, messages: readonly Message[]): void {
-    const log = this.logs.get(conversationId);
-    for (const { client_id } of messages) if (log) this.outbox.settle(log, client_id);
+  #receive(conversationId: string, messages: readonly Message[]): void {
+    const log = this.#logs.get(conversationId);
+    for (const { client_id } of messages) if (log) this.#outbox.settle(log, client_id);
     const visible = log ? log.receive(messages) : messages;
-    if (log) this.closeGap(log, visible.length > 0);
-    if (log) this.flush(log);
-    for (const message of visible) this.tell({ ...message, type: "message", conversation_id: conversationId });
+    if (log) this.#closeGap(log, visible.length > 0);
+    if (log) this.#flush(log);
+    for (const message of visible) this.#tell({ ...message, type: "message", conversation_id: conversationId });
   }
 
-  private rejected({ client_id, conversation_id, code, detail }: RejectedFrame): void {
-    const log = client_id === null ? this.logs.get(conversation_id ?? "") : this.logOf(client_id);
+  #rejected({ client_id, conversation_id, code, detail }: RejectedFrame): void {
+    const log = client_id === null ? this.#logs.get(conversation_id ?? "") : this.#logOf(client_id);
     if (!log) return;
-    if (PASSING.has(code)) return this.tryLater(log, client_id);
+    if (PASSING.has(code)) return this.#tryLater(log, client_id);
     if (client_id === null) return;
-    this.outbox.settle(log, client_id);
+    this.#outbox.settle(log, client_id);
     log.fail(client_id, detail || "This message was not accepted.");
-    this.flush(log);
+    this.#flush(log);
   }
 
-  private logOf(clientId: string): ConversationLog | undefined {
-    return [...this.logs.values()].find(({ view }) => view.value.outgoing.some(({ client_id }) => client_id === clientId));
+  #logOf(clientId: string): ConversationLog | undefined {
+    return [...this.#logs.values()].find(({ view }) => view.value.outgoing.some(({ client_id }) => client_id === clientId));
   }
 
-  private tryLater(log: ConversationLog, clientId: string | null): void {
-    const { era } = this;
+  #tryLater(log: ConversationLog, clientId: string | null): void {
+    const era = this.#era;
     setTimeout(() => {
-      if (era !== this.era) return;
-      if (clientId === null) return this.catchUp(log);
-      this.outbox.settle(log, clientId);
-      this.flush(log);
-    }, PASSING_PAUSE_MS * (1 + this.random()));
+      if (era !== this.#era) return;
+      if (clientId === null) return this.#catchUp(log);
+      this.#outbox.settle(log, clientId);
+      this.#flush(log);
+    }, PASSING_PAUSE_MS * (1 + this.#random()));
   }
 
-  private changed({ conversation_id, status, operator, position, last_seq }: ConversationFrame): void {
-    const log = this.logs.get(conversation_id);
+  #changed({ conversation_id, status, operator, position, last_seq }: ConversationFrame): void {
+    const log = this.#logs.get(conversation_id);
     if (!log) return;
     if (log.moveTo(status)) log.change({ ...(operator !== undefined && { operator }), ...(position != null && status === "queued" && { position }) });
     if (last_seq === undefined) return;
     log.announce(last_seq);
-    this.closeGap(log, false);
+    this.#closeGap(log, false);
   }
 
-  private tell(frame: ServerFrame): void {
-    for (const listener of [...this.listeners]) listener(frame);
+  #tell(frame: ServerFrame): void {
+    for (const listener of [...this.#listeners]) listener(frame);
   }
 
-  private catchUp(log: ConversationLog): void {
-    this.endSync(log.conversationId);
-    this.sync(log, SYNC_PAUSE_MS);
+  #catchUp(log: ConversationLog): void {
+    this.#endSync(log.conversationId);
+    this.#sync(log, SYNC_PAUSE_MS);
   }
 
-  private sync(log: ConversationLog, pause: number): void {
-    this.line.send(syncOf(log));
-    this.awaitSync(log, pause, pause);
+  #sync(log: ConversationLog, pause: number): void {
+    this.#line.send(syncOf(log));
+    this.#awaitSync(log, pause, pause);
   }
 
-  private awaitSync(log: ConversationLog, wait: number, pause: number): void {
+  #awaitSync(log: ConversationLog, wait: number, pause: number): void {
     const timer = setTimeout(() => {
-      this.syncs.delete(log.conversationId);
-      if (log.hasGap) this.sync(log, Math.min(pause * 2, SYNC_LONGEST_MS));
+      this.#syncs.delete(log.conversationId);
+      if (log.hasGap) this.#sync(log, Math.min(pause * 2, SYNC_LONGEST_MS));
     }, wait);
-    this.syncs.set(log.conversationId, { timer, pause });
+    this.#syncs.set(log.conversationId, { timer, pause });
   }
 
   /** Asks for what is missing; while an answer is coming in, waits for it to pause before asking for the rest. */
-  private closeGap(log: ConversationLog, isProgress: boolean): void {
-    if (!this.isUp) return;
-    const running = this.syncs.get(log.conversationId);
+  #closeGap(log: ConversationLog, isProgress: boolean): void {
+    if (!this.#isUp) return;
+    const running = this.#syncs.get(log.conversationId);
     if (!log.hasGap) return;
-    if (!running) return this.sync(log, SYNC_PAUSE_MS);
+    if (!running) return this.#sync(log, SYNC_PAUSE_MS);
     if (!isProgress) return;
     clearTimeout(running.timer);
-    this.awaitSync(log, SYNC_QUIET_MS, SYNC_PAUSE_MS);
+    this.#awaitSync(log, SYNC_QUIET_MS, SYNC_PAUSE_MS);
   }
 
-  private endSync(conversationId: string): void {
-    clearTimeout(this.syncs.get(conversationId)?.timer);
-    this.syncs.delete(conversationId);
+  #endSync(conversationId: string): void {
+    clearTimeout(this.#syncs.get(conversationId)?.timer);
+    this.#syncs.delete(conversationId);
   }
 }
 

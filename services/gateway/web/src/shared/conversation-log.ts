@@ -24,8 +24,8 @@ export interface ConversationView {
 /** One conversation as this browser knows it: each message once, in order, nothing shown across a gap. */
 export class ConversationLog {
   readonly view: Observable<ConversationView>;
-  private readonly held = new Map<number, Message>();
-  private announced = 0;
+  readonly #held = new Map<number, Message>();
+  #announced = 0;
 
   constructor(readonly conversationId: string, status: Status = "queued") {
     this.view = new Observable<ConversationView>({ messages: [], outgoing: [], status, operator: null, position: null });
@@ -37,27 +37,27 @@ export class ConversationLog {
 
   /** Something after `lastSeq` exists on the server and has not arrived. */
   get hasGap(): boolean {
-    return this.announced > this.lastSeq;
+    return this.#announced > this.lastSeq;
   }
 
   /** What the server has not answered for. A message held behind a gap is stored already, only not shown. */
   get unsent(): readonly Outgoing[] {
-    const held = new Set([...this.held.values()].map(({ client_id }) => client_id));
+    const held = new Set([...this.#held.values()].map(({ client_id }) => client_id));
     return this.view.value.outgoing.filter(({ state, client_id }) => state === "sending" && !held.has(client_id));
   }
 
   /** The server is known to hold messages up to `seq`. */
   announce(seq: number): void {
-    this.announced = Math.max(this.announced, seq);
+    this.#announced = Math.max(this.#announced, seq);
   }
 
   /** Takes messages in any order and any number of times; gives those that became visible. */
   receive(messages: readonly Message[]): Message[] {
     for (const message of messages) {
-      if (message.seq > this.lastSeq) this.held.set(message.seq, message);
+      if (message.seq > this.lastSeq) this.#held.set(message.seq, message);
       this.announce(message.seq);
     }
-    return this.release();
+    return this.#release();
   }
 
   enqueue(outgoing: Outgoing): void {
@@ -66,15 +66,15 @@ export class ConversationLog {
 
   /** Whether the message was one of ours. */
   fail(clientId: string, reason: string): boolean {
-    return this.alter(clientId, { state: "failed", reason });
+    return this.#alter(clientId, { state: "failed", reason });
   }
 
   delay(clientId: string): void {
-    this.alter(clientId, { is_late: true });
+    this.#alter(clientId, { is_late: true });
   }
 
   retry(clientId: string): boolean {
-    return this.alter(clientId, { state: "sending", reason: "" });
+    return this.#alter(clientId, { state: "sending", reason: "" });
   }
 
   /** False when the conversation is further than that already. */
@@ -88,24 +88,24 @@ export class ConversationLog {
     this.view.set({ ...this.view.value, ...part });
   }
 
-  private alter(clientId: string, part: Partial<Outgoing>): boolean {
+  #alter(clientId: string, part: Partial<Outgoing>): boolean {
     const { outgoing } = this.view.value;
     if (!outgoing.some(({ client_id }) => client_id === clientId)) return false;
     this.change({ outgoing: outgoing.map((item) => (item.client_id === clientId ? { ...item, ...part } : item)) });
     return true;
   }
 
-  private release(): Message[] {
+  #release(): Message[] {
     const visible: Message[] = [];
-    for (let seq = this.lastSeq + 1; this.held.has(seq); seq += 1) {
-      visible.push(this.held.get(seq) as Message);
-      this.held.delete(seq);
+    for (let seq = this.lastSeq + 1; this.#held.has(seq); seq += 1) {
+      visible.push(this.#held.get(seq) as Message);
+      this.#held.delete(seq);
     }
-    if (visible.length > 0) this.show(visible);
+    if (visible.length > 0) this.#show(visible);
     return visible;
   }
 
-  private show(visible: readonly Message[]): void {
+  #show(visible: readonly Message[]): void {
     const { messages, outgoing } = this.view.value;
     const echoed = new Set(visible.map(({ client_id }) => client_id));
     this.change({

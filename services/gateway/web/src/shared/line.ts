@@ -91,168 +91,168 @@ const TICKETS_BEFORE_REFUSED = 3;
 /** A line of this page's own: a socket, or polling where none opens. */
 export class OwnLine implements Line {
   readonly state = new Observable<LineState>("idle");
-  private readonly transport: Transport;
-  private readonly openSocket: () => SocketLike;
-  private readonly random: () => number;
-  private socket: SocketLike | null = null;
-  private polling: Polling | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private silence: ReturnType<typeof setTimeout> | undefined;
-  private silenceMs = 0;
+  readonly #transport: Transport;
+  readonly #openSocket: () => SocketLike;
+  readonly #random: () => number;
+  #socket: SocketLike | null = null;
+  #polling: Polling | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  #silenceMs = 0;
   /** Identifies the current attempt; whatever an older one still brings is ignored. */
-  private attempt = 0;
-  private failures = 0;
-  private readyAt = 0;
-  private unopened = 0;
-  private unauthenticated = 0;
+  #attempt = 0;
+  #failures = 0;
+  #readyAt = 0;
+  #unopened = 0;
+  #unauthenticated = 0;
 
   constructor({ transport, openSocket = openOwnSocket, random = Math.random }: LineOptions, private readonly user: LineUser) {
-    this.transport = transport;
-    this.openSocket = openSocket;
-    this.random = random;
+    this.#transport = transport;
+    this.#openSocket = openSocket;
+    this.#random = random;
   }
 
   start(): void {
     if (this.state.value !== "idle" && this.state.value !== "refused") return;
-    globalThis.addEventListener?.("online", this.hurry);
+    globalThis.addEventListener?.("online", this.#hurry);
     globalThis.addEventListener?.("offline", this.doubt);
-    globalThis.document?.addEventListener("visibilitychange", this.hurry);
-    this.failures = this.unopened = this.unauthenticated = 0;
+    globalThis.document?.addEventListener("visibilitychange", this.#hurry);
+    this.#failures = this.#unopened = this.#unauthenticated = 0;
     this.state.set("connecting");
-    void this.connect();
+    void this.#connect();
   }
 
   stop(): void {
-    this.halt("idle");
+    this.#halt("idle");
   }
 
   send(frame: ClientFrame): void {
-    if (this.polling) this.polling.send(frame);
-    else if (this.socket) transmit(this.socket, frame);
+    if (this.#polling) this.#polling.send(frame);
+    else if (this.#socket) transmit(this.#socket, frame);
   }
 
   readonly doubt = (): void => {
     if (!isUp(this.state.value)) return;
-    if (this.polling) this.pollingFailed(null);
-    else this.lose();
+    if (this.#polling) this.#pollingFailed(null);
+    else this.#lose();
   };
 
-  private async connect(): Promise<void> {
-    this.discard();
-    this.attempt += 1;
-    const { attempt } = this;
+  async #connect(): Promise<void> {
+    this.#discard();
+    this.#attempt += 1;
+    const attempt = this.#attempt;
     try {
-      const { ticket } = await this.transport.ticket();
-      if (attempt !== this.attempt) return;
+      const { ticket } = await this.#transport.ticket();
+      if (attempt !== this.#attempt) return;
       // The ticket came over HTTP, so that works at least.
-      if (this.unopened >= SOCKETS_BEFORE_POLLING) this.poll();
-      this.open(ticket);
+      if (this.#unopened >= SOCKETS_BEFORE_POLLING) this.#poll();
+      this.#open(ticket);
     } catch (error) {
-      if (attempt === this.attempt) this.tryLater(error);
+      if (attempt === this.#attempt) this.#tryLater(error);
     }
   }
 
-  private open(ticket: string): void {
+  #open(ticket: string): void {
     let socket: SocketLike;
     try {
-      socket = this.openSocket();
+      socket = this.#openSocket();
     } catch {
-      return this.lost(NO_STATUS);
+      return this.#lost(NO_STATUS);
     }
-    this.socket = socket;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.hung(), READY_WITHIN_MS);
+    this.#socket = socket;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#hung(), READY_WITHIN_MS);
     socket.onopen = () => transmit(socket, { type: "auth", ticket });
-    socket.onmessage = ({ data }) => socket === this.socket && this.take(parseFrame(data));
-    socket.onclose = ({ code }) => socket === this.socket && this.lost(code);
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#take(parseFrame(data));
+    socket.onclose = ({ code }) => socket === this.#socket && this.#lost(code);
   }
 
-  private take(frame: ServerFrame | null): void {
+  #take(frame: ServerFrame | null): void {
     if (frame === null) return;
-    if (frame.type === "ready") this.ready(frame);
-    else if (this.state.value === "live") this.watch();
+    if (frame.type === "ready") this.#ready(frame);
+    else if (this.state.value === "live") this.#watch();
     this.user.hear(frame);
   }
 
-  private ready({ heartbeat_s }: ReadyFrame): void {
-    clearTimeout(this.timer);
-    this.readyAt = Date.now();
-    this.unopened = this.unauthenticated = 0;
-    this.stopPolling();
+  #ready({ heartbeat_s }: ReadyFrame): void {
+    clearTimeout(this.#timer);
+    this.#readyAt = Date.now();
+    this.#unopened = this.#unauthenticated = 0;
+    this.#stopPolling();
     this.state.set("live");
-    this.silenceMs = 4_000 * (heartbeat_s || 25);
-    this.watch();
+    this.#silenceMs = 4_000 * (heartbeat_s || 25);
+    this.#watch();
   }
 
-  private lost(code: number): void {
+  #lost(code: number): void {
     const wasLive = this.state.value === "live";
-    this.discard();
-    if (!this.polling) this.user.lost();
-    if (code === REVOKED) return this.halt("refused");
-    if (code === NOT_AUTHENTICATED && ++this.unauthenticated >= TICKETS_BEFORE_REFUSED) return this.halt("refused");
-    if (wasLive && Date.now() - this.readyAt >= SETTLED_MS) this.failures = 0;
-    this.failures += 1;
+    this.#discard();
+    if (!this.#polling) this.user.lost();
+    if (code === REVOKED) return this.#halt("refused");
+    if (code === NOT_AUTHENTICATED && ++this.#unauthenticated >= TICKETS_BEFORE_REFUSED) return this.#halt("refused");
+    if (wasLive && Date.now() - this.#readyAt >= SETTLED_MS) this.#failures = 0;
+    this.#failures += 1;
     // A server that asks us to wait can be reached; to poll it instead would only add to its load.
-    if (!wasLive && code !== RESTARTING && code !== OVERLOADED) this.unopened += 1;
-    if (this.unopened >= SOCKETS_BEFORE_POLLING) this.poll();
-    this.reconnectIn(pauseAfter(code, this.failures, this.random));
+    if (!wasLive && code !== RESTARTING && code !== OVERLOADED) this.#unopened += 1;
+    if (this.#unopened >= SOCKETS_BEFORE_POLLING) this.#poll();
+    this.#reconnectIn(pauseAfter(code, this.#failures, this.#random));
   }
 
   /** Neither opened nor refused: something on the way swallows sockets, and will again. */
-  private hung(): void {
-    this.unopened += SOCKETS_BEFORE_POLLING;
-    this.lose();
+  #hung(): void {
+    this.#unopened += SOCKETS_BEFORE_POLLING;
+    this.#lose();
   }
 
-  private pollingFailed(error: unknown): void {
-    this.stopPolling();
+  #pollingFailed(error: unknown): void {
+    this.#stopPolling();
     this.user.lost();
-    this.tryLater(error);
+    this.#tryLater(error);
   }
 
   /** An HTTP call failed. */
-  private tryLater(error: unknown): void {
-    if (error instanceof Problem && (error.status === 401 || error.status === 403)) return this.halt("refused");
-    this.failures += 1;
+  #tryLater(error: unknown): void {
+    if (error instanceof Problem && (error.status === 401 || error.status === 403)) return this.#halt("refused");
+    this.#failures += 1;
     const least = error instanceof Problem ? (error.retryAfter ?? 0) * 1_000 : 0;
-    this.reconnectIn(Math.max(least, pauseAfter(NO_STATUS, this.failures, this.random)));
+    this.#reconnectIn(Math.max(least, pauseAfter(NO_STATUS, this.#failures, this.#random)));
   }
 
-  private reconnectIn(pause: number): void {
-    if (!this.polling) this.state.set("waiting");
-    clearTimeout(this.timer);
+  #reconnectIn(pause: number): void {
+    if (!this.#polling) this.state.set("waiting");
+    clearTimeout(this.#timer);
     const isOffline = globalThis.navigator?.onLine === false;
-    this.timer = setTimeout(() => void this.connect(), isOffline ? Math.max(pause, OFFLINE_MS) : pause);
+    this.#timer = setTimeout(() => void this.#connect(), isOffline ? Math.max(pause, OFFLINE_MS) : pause);
   }
 
   /** The network or the person came back: no reason to sit out a pause, and one to doubt an old socket. */
-  private readonly hurry = (): void => {
+  readonly #hurry = (): void => {
     if (globalThis.document?.hidden) return;
-    if (this.state.value === "waiting" && this.socket === null) this.reconnectIn(Math.round(this.random() * 1_000));
-    if (this.state.value === "live") this.probe();
+    if (this.state.value === "waiting" && this.#socket === null) this.#reconnectIn(Math.round(this.#random() * 1_000));
+    if (this.state.value === "live") this.#probe();
   };
 
-  private halt(state: "idle" | "refused"): void {
-    globalThis.removeEventListener?.("online", this.hurry);
+  #halt(state: "idle" | "refused"): void {
+    globalThis.removeEventListener?.("online", this.#hurry);
     globalThis.removeEventListener?.("offline", this.doubt);
-    globalThis.document?.removeEventListener("visibilitychange", this.hurry);
-    this.attempt += 1;
-    this.discard();
-    this.stopPolling();
+    globalThis.document?.removeEventListener("visibilitychange", this.#hurry);
+    this.#attempt += 1;
+    this.#discard();
+    this.#stopPolling();
     this.user.lost();
     this.state.set(state);
   }
 
   /** Gives the socket up ourselves. */
-  private lose(): void {
-    this.lost(NO_STATUS);
+  #lose(): void {
+    this.#lost(NO_STATUS);
   }
 
-  private discard(): void {
-    const { socket } = this;
-    this.socket = null;
-    clearTimeout(this.timer);
-    clearTimeout(this.silence);
+  #discard(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
     socket?.close();
   }
 
@@ -260,29 +260,29 @@ export class OwnLine implements Line {
    * The server's pings are out of a page's sight, so after a silence we ask something it must answer:
    * a socket that died with a sleeping laptop or a lost network never says so itself.
    */
-  private watch(): void {
-    clearTimeout(this.silence);
-    this.silence = setTimeout(() => this.probe(), this.silenceMs);
+  #watch(): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#probe(), this.#silenceMs);
   }
 
-  private probe(): void {
+  #probe(): void {
     const frame = this.user.probe();
-    if (!frame) return this.watch();
+    if (!frame) return this.#watch();
     this.send(frame);
-    clearTimeout(this.silence);
-    this.silence = setTimeout(() => this.lose(), ANSWER_WITHIN_MS);
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#lose(), ANSWER_WITHIN_MS);
   }
 
-  private poll(): void {
-    if (this.polling) return;
-    this.polling = new Polling(this.transport, (frame) => this.user.hear(frame), (error) => this.pollingFailed(error));
+  #poll(): void {
+    if (this.#polling) return;
+    this.#polling = new Polling(this.#transport, (frame) => this.user.hear(frame), (error) => this.#pollingFailed(error));
     this.state.set("polling");
     this.user.hear({ type: "ready", conversations: [], heartbeat_s: 0 });
   }
 
-  private stopPolling(): void {
-    this.polling?.stop();
-    this.polling = null;
+  #stopPolling(): void {
+    this.#polling?.stop();
+    this.#polling = null;
   }
 }
 

@@ -4,7 +4,7 @@ type Listener<T> = (value: T) => void;
 
 /** A value that tells its listeners when it is replaced. Values are never changed in place. */
 export class Observable<T> {
-  private readonly listeners = new Set<Listener<T>>();
+  readonly #listeners = new Set<Listener<T>>();
 
   constructor(private current: T) {}
 
@@ -15,12 +15,12 @@ export class Observable<T> {
   set(value: T): void {
     if (Object.is(value, this.current)) return;
     this.current = value;
-    for (const listener of [...this.listeners]) listener(value);
+    for (const listener of [...this.#listeners]) listener(value);
   }
 
   subscribe(listener: Listener<T>): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 }
 

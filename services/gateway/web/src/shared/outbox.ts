@@ -14,7 +14,7 @@ interface UnderWay {
  * the server keeps one of them.
  */
 export class Outbox {
-  private readonly underWay = new Map<ConversationLog, UnderWay>();
+  readonly #underWay = new Map<ConversationLog, UnderWay>();
 
   constructor(
     private readonly transmit: (conversationId: string, outgoing: Outgoing) => void,
@@ -24,29 +24,29 @@ export class Outbox {
   /** Sends the first that waits, unless one is on its way. */
   flush(log: ConversationLog): void {
     const [next] = log.unsent;
-    if (!next || this.underWay.has(log)) return;
-    const timer = setTimeout(() => this.expire(log, next.client_id), OVERDUE_MS);
-    this.underWay.set(log, { clientId: next.client_id, timer });
+    if (!next || this.#underWay.has(log)) return;
+    const timer = setTimeout(() => this.#expire(log, next.client_id), OVERDUE_MS);
+    this.#underWay.set(log, { clientId: next.client_id, timer });
     this.transmit(log.conversationId, next);
   }
 
   /** The server answered for this message, one way or the other. */
   settle(log: ConversationLog, clientId: string): void {
-    if (this.underWay.get(log)?.clientId === clientId) this.drop(log);
+    if (this.#underWay.get(log)?.clientId === clientId) this.#drop(log);
   }
 
   /** Everything on its way has to go again. */
   interrupt(): void {
-    for (const log of [...this.underWay.keys()]) this.drop(log);
+    for (const log of [...this.#underWay.keys()]) this.#drop(log);
   }
 
-  private drop(log: ConversationLog): void {
-    clearTimeout(this.underWay.get(log)?.timer);
-    this.underWay.delete(log);
+  #drop(log: ConversationLog): void {
+    clearTimeout(this.#underWay.get(log)?.timer);
+    this.#underWay.delete(log);
   }
 
-  private expire(log: ConversationLog, clientId: string): void {
-    this.drop(log);
+  #expire(log: ConversationLog, clientId: string): void {
+    this.#drop(log);
     log.delay(clientId);
     this.onOverdue();
   }

@@ -16,9 +16,9 @@ const MOST_CURSORS = 20;
 
 /** HTTP calls that understand `message` and `sync` and answer with the same frames as a socket. */
 export class Polling {
-  private readonly cursors = new Map<string, Cursor>();
-  private round = new AbortController();
-  private isStopped = false;
+  readonly #cursors = new Map<string, Cursor>();
+  #round = new AbortController();
+  #isStopped = false;
 
   constructor(
     private readonly transport: Transport,
@@ -26,52 +26,52 @@ export class Polling {
     /** Whoever hears this stops it. */
     private readonly onFailed: (error: unknown) => void,
   ) {
-    void this.run();
+    void this.#run();
   }
 
   send(frame: ClientFrame): void {
-    if (frame.type === "sync") this.seek(frame.conversation_id, frame.after);
-    if (frame.type === "message") void this.post(frame);
+    if (frame.type === "sync") this.#seek(frame.conversation_id, frame.after);
+    if (frame.type === "message") void this.#post(frame);
   }
 
   stop(): void {
-    this.isStopped = true;
-    this.round.abort();
+    this.#isStopped = true;
+    this.#round.abort();
   }
 
-  private seek(conversationId: string, after: number): void {
-    const known = this.cursors.get(conversationId);
+  #seek(conversationId: string, after: number): void {
+    const known = this.#cursors.get(conversationId);
     // Several tabs may ask, from different places: what one has already does the other no harm.
-    this.cursors.set(conversationId, { after: Math.min(after, known?.after ?? after) });
-    const [oldest] = this.cursors.keys();
-    if (this.cursors.size > MOST_CURSORS) this.cursors.delete(oldest as string);
-    this.round.abort();
+    this.#cursors.set(conversationId, { after: Math.min(after, known?.after ?? after) });
+    const [oldest] = this.#cursors.keys();
+    if (this.#cursors.size > MOST_CURSORS) this.#cursors.delete(oldest as string);
+    this.#round.abort();
   }
 
-  private async run(): Promise<void> {
-    while (!this.isStopped) {
-      this.round = new AbortController();
-      const { signal } = this.round;
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      this.#round = new AbortController();
+      const { signal } = this.#round;
       try {
-        if (!(await this.readAll(signal))) await rest(signal);
+        if (!(await this.#readAll(signal))) await rest(signal);
       } catch (error) {
-        if (!signal.aborted) return this.fail(error);
+        if (!signal.aborted) return this.#fail(error);
       }
     }
   }
 
-  private async readAll(signal: AbortSignal): Promise<boolean> {
+  async #readAll(signal: AbortSignal): Promise<boolean> {
     // Browsers open few connections to one host: only a single conversation may keep one waiting.
-    const wait = this.cursors.size === 1 ? LONG_POLL_S : 0;
+    const wait = this.#cursors.size === 1 ? LONG_POLL_S : 0;
     let isNews = false;
-    for (const [conversationId, cursor] of [...this.cursors]) {
+    for (const [conversationId, cursor] of [...this.#cursors]) {
       if (signal.aborted) return true;
-      isNews = (await this.read(conversationId, cursor, wait, signal)) || isNews;
+      isNews = (await this.#read(conversationId, cursor, wait, signal)) || isNews;
     }
     return isNews;
   }
 
-  private async read(conversationId: string, cursor: Cursor, wait: number, signal: AbortSignal): Promise<boolean> {
+  async #read(conversationId: string, cursor: Cursor, wait: number, signal: AbortSignal): Promise<boolean> {
     try {
       const { messages, last_seq, status } = await this.transport.history(conversationId, cursor.after, wait, signal);
       if (signal.aborted) return true;
@@ -80,33 +80,33 @@ export class Polling {
       const isNews = messages.length > 0 || status !== cursor.status;
       cursor.status = status;
       if (isNews) this.hear({ type: "conversation", conversation_id: conversationId, status, last_seq });
-      if (status === "closed" && last_seq <= cursor.after) this.forget(conversationId, cursor);
+      if (status === "closed" && last_seq <= cursor.after) this.#forget(conversationId, cursor);
       return isNews;
     } catch (error) {
       if (!isGone(error)) throw error;
-      this.forget(conversationId, cursor);
+      this.#forget(conversationId, cursor);
       return false;
     }
   }
 
-  private forget(conversationId: string, cursor: Cursor): void {
-    if (this.cursors.get(conversationId) === cursor) this.cursors.delete(conversationId);
+  #forget(conversationId: string, cursor: Cursor): void {
+    if (this.#cursors.get(conversationId) === cursor) this.#cursors.delete(conversationId);
   }
 
-  private async post({ conversation_id, client_id, text }: ClientFrame & { type: "message" }): Promise<void> {
+  async #post({ conversation_id, client_id, text }: ClientFrame & { type: "message" }): Promise<void> {
     try {
       const posted = await this.transport.post(conversation_id, client_id, text);
-      if (!posted || this.isStopped) return;
+      if (!posted || this.#isStopped) return;
       this.hear({ ...posted, type: "message", conversation_id, client_id, text, sender: this.transport.self });
     } catch (error) {
-      if (this.isStopped) return;
-      if (!isFinal(error)) return this.fail(error);
+      if (this.#isStopped) return;
+      if (!isFinal(error)) return this.#fail(error);
       this.hear({ type: "rejected", client_id, conversation_id, code: (error as Problem).code, detail: explain(error) });
     }
   }
 
-  private fail(error: unknown): void {
-    if (!this.isStopped) this.onFailed(error);
+  #fail(error: unknown): void {
+    if (!this.#isStopped) this.onFailed(error);
   }
 }
 

@@ -37,12 +37,12 @@ const LEADER_WITHIN_MS = 1_500;
  */
 export class SharedLine implements Line {
   readonly state = new Observable<LineState>("idle");
-  private own: Line | null = null;
-  private lastReady: ReadyFrame | null = null;
-  private channel: ChannelLike | null = null;
-  private place: AbortController | null = null;
-  private release: (() => void) | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  #own: Line | null = null;
+  #lastReady: ReadyFrame | null = null;
+  #channel: ChannelLike | null = null;
+  #place: AbortController | null = null;
+  #release: (() => void) | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly name: string,
@@ -53,163 +53,164 @@ export class SharedLine implements Line {
 
   start(): void {
     if (this.state.value !== "idle" && this.state.value !== "refused") return;
-    if (this.own) return this.own.start();
+    if (this.#own) return this.#own.start();
     this.state.set("connecting");
-    if (this.channel) this.hello();
-    else this.join();
+    if (this.#channel) this.#hello();
+    else this.#join();
   }
 
   stop(): void {
-    const { own, channel } = this;
-    this.own = this.channel = null;
-    this.leaveQueue();
-    this.answered();
-    globalThis.removeEventListener?.("online", this.look);
-    globalThis.document?.removeEventListener("visibilitychange", this.look);
+    const own = this.#own;
+    const channel = this.#channel;
+    this.#own = this.#channel = null;
+    this.#leaveQueue();
+    this.#answered();
+    globalThis.removeEventListener?.("online", this.#look);
+    globalThis.document?.removeEventListener("visibilitychange", this.#look);
     own?.stop();
     channel?.close();
-    this.release?.();
+    this.#release?.();
     this.state.set("idle");
   }
 
   send(frame: ClientFrame): void {
-    if (this.own) this.own.send(frame);
-    else this.ask({ say: "send", frame, at: Date.now() });
+    if (this.#own) this.#own.send(frame);
+    else this.#ask({ say: "send", frame, at: Date.now() });
   }
 
   doubt(): void {
-    if (this.own) this.own.doubt();
-    else this.ask({ say: "doubt" });
+    if (this.#own) this.#own.doubt();
+    else this.#ask({ say: "doubt" });
   }
 
-  private join(): void {
+  #join(): void {
     try {
-      if (!this.tabs.locks) return void this.lead();
-      this.channel = this.tabs.openChannel(this.name);
-      this.channel.onmessage = ({ data }) => this.take(data as Note);
-      globalThis.addEventListener?.("online", this.look);
-      globalThis.document?.addEventListener("visibilitychange", this.look);
-      this.queue();
-      this.hello();
+      if (!this.tabs.locks) return void this.#lead();
+      this.#channel = this.tabs.openChannel(this.name);
+      this.#channel.onmessage = ({ data }) => this.#take(data as Note);
+      globalThis.addEventListener?.("online", this.#look);
+      globalThis.document?.addEventListener("visibilitychange", this.#look);
+      this.#queue();
+      this.#hello();
     } catch {
-      this.alone();
+      this.#alone();
     }
   }
 
   /** Waits for the lock, or takes it from a tab that does not answer. */
-  private queue(isTaking = false): void {
-    this.leaveQueue();
+  #queue(isTaking = false): void {
+    this.#leaveQueue();
     const place = new AbortController();
-    this.place = place;
+    this.#place = place;
     const { locks } = this.tabs;
     const options = isTaking ? { steal: true } : { signal: place.signal };
-    const granted = () => (place === this.place ? this.lead() : undefined);
-    locks?.request(this.name, options, granted).catch((error: Error) => place === this.place && this.unseated(error));
+    const granted = () => (place === this.#place ? this.#lead() : undefined);
+    locks?.request(this.name, options, granted).catch((error: Error) => place === this.#place && this.#unseated(error));
   }
 
-  private leaveQueue(): void {
-    this.place?.abort();
-    this.place = null;
+  #leaveQueue(): void {
+    this.#place?.abort();
+    this.#place = null;
   }
 
   /** Another tab took the lock, because we did not answer; or the browser denies locks. */
-  private unseated({ name }: Error): void {
-    if (name !== "AbortError") return this.alone();
-    const { own } = this;
-    this.own = null;
+  #unseated({ name }: Error): void {
+    if (name !== "AbortError") return this.#alone();
+    const own = this.#own;
+    this.#own = null;
     own?.stop();
     this.user.lost();
     this.state.set("connecting");
-    this.queue();
-    this.hello();
+    this.#queue();
+    this.#hello();
   }
 
-  private alone(): void {
-    this.channel?.close();
-    this.channel = null;
-    this.leaveQueue();
-    void this.lead();
+  #alone(): void {
+    this.#channel?.close();
+    this.#channel = null;
+    this.#leaveQueue();
+    void this.#lead();
   }
 
   /** Until the promise is kept, this tab holds the lock. */
-  private lead(): Promise<void> {
-    this.answered();
+  #lead(): Promise<void> {
+    this.#answered();
     this.user.lost();
     const own: Line = this.openOwn({
-      hear: (frame) => own === this.own && this.pass(frame),
-      lost: () => own === this.own && this.user.lost(),
+      hear: (frame) => own === this.#own && this.#pass(frame),
+      lost: () => own === this.#own && this.user.lost(),
       probe: () => this.user.probe(),
     });
-    this.own = own;
+    this.#own = own;
     own.state.subscribe((state) => {
-      if (own !== this.own) return;
+      if (own !== this.#own) return;
       this.state.set(state);
-      this.announce(null);
+      this.#announce(null);
     });
     own.start();
     return new Promise((resolve) => {
-      this.release = resolve;
+      this.#release = resolve;
     });
   }
 
-  private pass(frame: ServerFrame): void {
-    if (frame.type === "ready") this.lastReady = frame;
-    this.post({ say: "heard", frame });
+  #pass(frame: ServerFrame): void {
+    if (frame.type === "ready") this.#lastReady = frame;
+    this.#post({ say: "heard", frame });
     this.user.hear(frame);
   }
 
-  private announce(ready: ReadyFrame | null): void {
-    this.post({ say: "standing", state: this.state.value, is_hidden: isHidden(), ready });
+  #announce(ready: ReadyFrame | null): void {
+    this.#post({ say: "standing", state: this.state.value, is_hidden: isHidden(), ready });
   }
 
-  private take(note: Note): void {
-    if (this.own) this.answer(note, this.own);
-    else this.follow(note);
+  #take(note: Note): void {
+    if (this.#own) this.#answer(note, this.#own);
+    else this.#follow(note);
   }
 
-  private answer(note: Note, own: Line): void {
-    if (note.say === "hello") return this.announce(this.lastReady);
+  #answer(note: Note, own: Line): void {
+    if (note.say === "hello") return this.#announce(this.#lastReady);
     // What waited while we were frozen has been sent by another way meanwhile, and others after it.
     if (note.say === "send" && Date.now() - note.at < LEADER_WITHIN_MS) own.send(note.frame);
     if (note.say === "doubt") own.doubt();
-    if (note.say === "send" || note.say === "doubt") this.post({ say: "taken" });
+    if (note.say === "send" || note.say === "doubt") this.#post({ say: "taken" });
   }
 
-  private follow(note: Note): void {
-    if (note.say === "standing") this.mirror(note.state, note.ready, note.is_hidden);
+  #follow(note: Note): void {
+    if (note.say === "standing") this.#mirror(note.state, note.ready, note.is_hidden);
     if (note.say === "heard" && isUp(this.state.value)) this.user.hear(note.frame);
-    if (note.say === "standing" || note.say === "heard" || note.say === "taken") this.answered();
+    if (note.say === "standing" || note.say === "heard" || note.say === "taken") this.#answered();
   }
 
-  private mirror(state: LineState, ready: ReadyFrame | null, isLeaderHidden: boolean): void {
+  #mirror(state: LineState, ready: ReadyFrame | null, isLeaderHidden: boolean): void {
     const wasUp = isUp(this.state.value);
     if (wasUp && !isUp(state)) this.user.lost();
     this.state.set(state);
     if (!wasUp && isUp(state) && ready) this.user.hear(ready);
     // A hidden page's clock runs slowly: whoever is looked at gets a connection back sooner.
-    if (state === "waiting" && isLeaderHidden && !isHidden()) this.queue(true);
+    if (state === "waiting" && isLeaderHidden && !isHidden()) this.#queue(true);
   }
 
-  private readonly look = (): void => {
-    if (!this.own && !isHidden()) this.hello();
+  readonly #look = (): void => {
+    if (!this.#own && !isHidden()) this.#hello();
   };
 
-  private hello(): void {
-    this.ask({ say: "hello" });
+  #hello(): void {
+    this.#ask({ say: "hello" });
   }
 
-  private ask(note: Note): void {
-    this.post(note);
-    this.timer ??= setTimeout(() => this.queue(true), LEADER_WITHIN_MS);
+  #ask(note: Note): void {
+    this.#post(note);
+    this.#timer ??= setTimeout(() => this.#queue(true), LEADER_WITHIN_MS);
   }
 
-  private answered(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+  #answered(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
-  private post(note: Note): void {
-    this.channel?.postMessage(note);
+  #post(note: Note): void {
+    this.#channel?.postMessage(note);
   }
 }
 

@@ -10,16 +10,16 @@ type Kept = Record<string, readonly Outgoing[]>;
  * refuses that, it lives as long as the page. Nothing is stored before there is something unsent.
  */
 export class Unsent {
-  private readonly key: string;
+  readonly #key: string;
 
   /** Each owner (an operator, a visitor's conversation) has their own; nobody reads another's. */
   constructor(owner: string, private readonly storage: () => Storage = () => sessionStorage) {
-    this.key = PREFIX + owner;
+    this.#key = PREFIX + owner;
   }
 
   read(): Kept {
     try {
-      return kept(JSON.parse(this.storage().getItem(this.key) ?? "{}"));
+      return kept(JSON.parse(this.storage().getItem(this.#key) ?? "{}"));
     } catch {
       return {};
     }
@@ -30,8 +30,8 @@ export class Unsent {
     if (!before && outgoing.length === 0) return;
     const all: Kept = outgoing.length > 0 ? { ...others, [conversationId]: outgoing } : others;
     try {
-      if (Object.keys(all).length > 0) this.storage().setItem(this.key, JSON.stringify(all));
-      else this.storage().removeItem(this.key);
+      if (Object.keys(all).length > 0) this.storage().setItem(this.#key, JSON.stringify(all));
+      else this.storage().removeItem(this.#key);
     } catch {
       // Refused or full: what the page holds has to do.
     }

@@ -2,14 +2,14 @@ import type { Page } from "../shared/embedding";
 import type { Person, Status } from "../shared/frames";
 import { call } from "../shared/http";
 import type { History, Transport } from "../shared/line";
-import type { Survey } from "../shared/survey";
+import type { Answers, Survey } from "../shared/survey";
 
 export interface Config {
   site: { name?: string };
   online: boolean;
   texts: { greeting?: string };
   theme: { color?: string };
-  surveys: { pre_chat: Survey | null };
+  surveys: { pre_chat: Survey | null; post_chat: Survey | null; offline: Survey | null };
   notice: string;
   policy: { version: string; effective_at: string; text: string; upcoming: { version: string; effective_at: string } | null };
 }
@@ -26,22 +26,24 @@ export interface Opened {
   position?: number | null;
 }
 
-export type AnswerValue = string | number;
-
 export const getConfig = (siteKey: string) => call<Config>(`/api/v1/widget/config?site=${encodeURIComponent(siteKey)}`, { token: "" });
 
 export const startVisit = (siteKey: string, page: Page, token: string) =>
   call<Visit>("/api/v1/widget/visits", { method: "POST", body: { site_key: siteKey, page, cookies_consent: false }, token });
 
-export const openConversation = (token: string, acknowledgedPolicyVersion: string, answers: Record<string, AnswerValue> | null) =>
-  call<Opened>("/api/v1/widget/conversations", {
-    method: "POST",
-    token,
-    body: { acknowledged_policy_version: acknowledgedPolicyVersion, ...(answers && { answers }) },
-  });
+const post = (path: string, token: string, body: Record<string, unknown>) => call<unknown>(path, { method: "POST", token, body });
+
+export const openConversation = (token: string, acknowledged_policy_version: string, answers: Answers | null, survey_version?: number) =>
+  post("/api/v1/widget/conversations", token, { acknowledged_policy_version, ...(answers && { answers, survey_version }) }) as Promise<Opened>;
+
+export const answerAfterwards = (token: string, conversationId: string, answers: Answers, survey_version: number) =>
+  post(`${pathOf(conversationId)}/responses`, token, { answers, survey_version });
+
+export const answerOffline = (token: string, acknowledged_policy_version: string, answers: Answers, survey_version: number | undefined, client_id: string) =>
+  post("/api/v1/widget/offline-responses", token, { client_id, acknowledged_policy_version, answers, survey_version });
 
 export const closeConversation = (token: string, conversationId: string) =>
-  call<unknown>(`${pathOf(conversationId)}/close`, { method: "POST", body: {}, token });
+  post(`${pathOf(conversationId)}/close`, token, {});
 
 /** What a connection needs, with the visitor's token. */
 export function visitorTransport(token: string): Transport {

@@ -2,6 +2,7 @@ import { Connection, type ConnectionOptions } from "../shared/connection";
 import type { ConversationLog, ConversationView } from "../shared/conversation-log";
 import { Observable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
+import type { Answers } from "../shared/survey";
 import { forgetUnsent } from "../shared/unsent";
 import * as api from "./api";
 import type { Host } from "./host";
@@ -21,18 +22,22 @@ export interface StartProblem {
 }
 
 const ANSWER_PREFIX = "answers.";
+const STALE_MS = 30_000;
+
+const isProblem = (error: unknown, status: number, code: string) => error instanceof Problem && error.status === status && error.code === code;
 
 /** One visitor's chat on one site: what is shown, and what a click does. */
 export class Chat {
   readonly stage = new Observable<Stage>({ name: "loading" });
   readonly isOpen = new Observable(false);
   readonly unread = new Observable(0);
-  private config: api.Config | null = null;
-  private connection: Connection | null = null;
-  private readonly otherTabs: OtherTabs;
-  private seen = 0;
+  #config: api.Config | null = null;
+  #connection: Connection | null = null;
+  readonly #otherTabs: OtherTabs;
+  #seen = 0;
+  #configuredAt = 0;
   /** Known from a start that failed half-way, so that the next one is the same visit; nowhere stored. */
-  private visitToken: string | null = null;
+  #visitToken: string | null = null;
 
   constructor(
     private readonly siteKey: string,
@@ -40,7 +45,7 @@ export class Chat {
     private readonly memory: Memory,
     private readonly connectionOptions: Partial<ConnectionOptions> = {},
   ) {
-    this.otherTabs = new OtherTabs(siteKey, connectionOptions.tabs?.openChannel);
+    this.#otherTabs = new OtherTabs(siteKey, connectionOptions.tabs?.openChannel);
   }
 
   /** Shows the launcher, or the conversation that this tab, or another on this site, is in. Without one, writes nothing. */
@@ -48,17 +53,18 @@ export class Chat {
     const remembered = this.memory.read();
     this.isOpen.set(this.host.isAbsent || (remembered?.is_open ?? false));
     this.host.resize(this.isOpen.value);
-    this.otherTabs.ask(() => this.ownTalk(), (talk) => void this.join(talk));
-    if (remembered?.conversation_id) await this.returnTo(remembered.token, remembered.conversation_id);
+    this.#otherTabs.ask(() => this.#ownTalk(), (talk) => void this.#join(talk));
+    if (remembered?.conversation_id) await this.#returnTo(remembered.token, remembered.conversation_id);
     await this.loadConfig();
   }
 
   async loadConfig(): Promise<void> {
     if (this.stage.value.name === "unavailable") this.stage.set({ name: "loading" });
     try {
-      this.config = await api.getConfig(this.siteKey);
+      this.#config = await api.getConfig(this.siteKey);
+      this.#configuredAt = Date.now();
       const { value } = this.stage;
-      this.stage.set(value.name === "talking" ? { ...value, config: this.config } : { name: "start", config: this.config });
+      this.stage.set(value.name === "talking" ? { ...value, config: this.#config } : { name: "start", config: this.#config });
     } catch (error) {
       if (this.stage.value.name === "loading") this.stage.set({ name: "unavailable", detail: explain(error) });
     }
@@ -66,30 +72,65 @@ export class Chat {
 
   open(): void {
     this.isOpen.set(true);
-    this.markRead();
+    this.#markRead();
     this.host.resize(true);
-    this.rememberOpenness();
+    this.#rememberOpenness();
+    // Somebody may have come or gone since the page was loaded.
+    if (this.stage.value.name === "start" && Date.now() - this.#configuredAt > STALE_MS) void this.loadConfig();
   }
 
   minimise(): void {
     if (this.host.isAbsent) return;
     this.isOpen.set(false);
     this.host.resize(false);
-    this.rememberOpenness();
+    this.#rememberOpenness();
   }
 
   /** Starts the conversation; the acknowledged version is the one that was on the screen. */
-  async start(policyVersion: string, answers: Record<string, api.AnswerValue> | null): Promise<StartProblem | null> {
-    try {
-      const token = await this.visit();
-      const { conversation_id, status, position } = await api.openConversation(token, policyVersion, answers);
-      this.visitToken = null;
+  start(policyVersion: string, answers: Answers | null, surveyVersion?: number): Promise<StartProblem | null> {
+    return this.#attempt(async () => {
+      const token = await this.#visit();
+      const { conversation_id, status, position } = await api.openConversation(token, policyVersion, answers, surveyVersion);
+      this.#visitToken = null;
       this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
-      this.otherTabs.tell({ token, conversation_id });
-      this.talk(token, conversation_id).change({ status: status ?? "queued", position: position ?? null });
+      this.#otherTabs.tell({ token, conversation_id });
+      this.#talk(token, conversation_id).change({ status: status ?? "queued", position: position ?? null });
+    });
+  }
+
+  /** Leaves answers while nobody is there; under one `clientId` they are left once. */
+  leave(policyVersion: string, answers: Answers, surveyVersion: number | undefined, clientId: string): Promise<StartProblem | null> {
+    return this.#attempt(async () => void (await api.answerOffline(await this.#visit(), policyVersion, answers, surveyVersion, clientId)));
+  }
+
+  /** Answers what the site asks after the conversation. */
+  answer(answers: Answers, surveyVersion: number): Promise<StartProblem | null> {
+    return this.#attempt(async () => {
+      const { token, conversation_id } = this.memory.read() ?? {};
+      if (!token || !conversation_id) return;
+      await api.answerAfterwards(token, conversation_id, answers, surveyVersion).catch((error: unknown) => {
+        // Another tab was first.
+        if (!isProblem(error, 409, "already-answered")) throw error;
+      });
+      this.setAnswered();
+    });
+  }
+
+  /** Whether the site has asked what it wants to know after this conversation. */
+  get isAnswered(): boolean {
+    return this.memory.read()?.is_answered ?? false;
+  }
+
+  setAnswered(): void {
+    this.memory.write({ is_answered: true });
+  }
+
+  async #attempt(act: () => Promise<void>): Promise<StartProblem | null> {
+    try {
+      await act();
       return null;
     } catch (error) {
-      return this.startProblem(error);
+      return this.#startProblem(error);
     }
   }
 
@@ -119,20 +160,20 @@ export class Chat {
 
   /** From a closed conversation back to the notice. */
   startAgain(): void {
-    this.leave();
-    this.forgetUnsent();
-    this.memory.write({ conversation_id: null });
-    this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
+    this.#hangUp();
+    this.#forgetUnsent();
+    this.memory.write({ conversation_id: null, is_answered: false });
+    this.stage.set(this.#config ? { name: "start", config: this.#config } : { name: "loading" });
     // The policy in force may have changed since this page was loaded.
     void this.loadConfig();
   }
 
-  private async visit(): Promise<string> {
-    this.visitToken ??= await this.newVisit();
-    return this.visitToken;
+  async #visit(): Promise<string> {
+    this.#visitToken ??= await this.#newVisit();
+    return this.#visitToken;
   }
 
-  private async newVisit(): Promise<string> {
+  async #newVisit(): Promise<string> {
     const known = this.memory.read()?.token ?? "";
     try {
       const { visitor_token } = await api.startVisit(this.siteKey, this.host.currentPage, known);
@@ -140,102 +181,102 @@ export class Chat {
     } catch (error) {
       if (!known || !(error instanceof Problem && error.status === 401)) throw error;
       this.memory.forget();
-      return this.newVisit();
+      return this.#newVisit();
     }
   }
 
   /** What other tabs may show as well. */
-  private ownTalk(): Talk | null {
+  #ownTalk(): Talk | null {
     const { token, conversation_id } = this.memory.read() ?? {};
-    return token && conversation_id && !this.isOver ? { token, conversation_id } : null;
+    return token && conversation_id && !this.#isOver ? { token, conversation_id } : null;
   }
 
-  private get isOver(): boolean {
+  get #isOver(): boolean {
     const { value } = this.stage;
     return value.name === "talking" && value.log.view.value.status === "closed";
   }
 
   /** The visitor talks in another tab. */
-  private async join({ token, conversation_id }: Talk): Promise<void> {
+  async #join({ token, conversation_id }: Talk): Promise<void> {
     const own = this.memory.read()?.conversation_id;
-    if (own === conversation_id || (own && !this.isOver)) return;
+    if (own === conversation_id || (own && !this.#isOver)) return;
     this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
-    await this.returnTo(token, conversation_id);
+    await this.#returnTo(token, conversation_id);
   }
 
-  private async returnTo(token: string, conversationId: string): Promise<void> {
+  async #returnTo(token: string, conversationId: string): Promise<void> {
     try {
       const [{ messages, last_seq }, { status, operator, position }] = await Promise.all([
         api.getHistory(token, conversationId),
         api.getConversation(token, conversationId),
       ]);
-      const log = this.talk(token, conversationId);
+      const log = this.#talk(token, conversationId);
       log.announce(last_seq);
       log.receive(messages);
       log.change({ status, operator, position });
-      this.markRead();
+      this.#markRead();
     } catch (error) {
-      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.forget();
-      this.talk(token, conversationId);
+      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.#forget();
+      this.#talk(token, conversationId);
     }
   }
 
-  private talk(token: string, conversationId: string): ConversationLog {
-    this.leave();
+  #talk(token: string, conversationId: string): ConversationLog {
+    this.#hangUp();
     const connection = new Connection({ ...this.connectionOptions, name: `conversation.${conversationId}`, transport: api.visitorTransport(token) });
     const log = connection.follow(conversationId);
-    this.connection = connection;
-    this.seen = 0;
-    log.view.subscribe((view) => this.noticed(view));
-    connection.state.subscribe((state) => state === "refused" && this.forgotten());
+    this.#connection = connection;
+    this.#seen = 0;
+    log.view.subscribe((view) => this.#noticed(view));
+    connection.state.subscribe((state) => state === "refused" && this.#forgotten());
     connection.start();
-    this.stage.set({ name: "talking", config: this.config, log, connection });
+    this.stage.set({ name: "talking", config: this.#config, log, connection });
     return log;
   }
 
-  private noticed({ messages }: ConversationView): void {
-    if (this.isOpen.value) return this.markRead();
-    this.unread.set(messages.filter(({ seq, sender }) => seq > this.seen && sender.kind !== "visitor").length);
+  #noticed({ messages }: ConversationView): void {
+    if (this.isOpen.value) return this.#markRead();
+    this.unread.set(messages.filter(({ seq, sender }) => seq > this.#seen && sender.kind !== "visitor").length);
   }
 
-  private markRead(): void {
+  #markRead(): void {
     const { value } = this.stage;
-    if (value.name === "talking") this.seen = value.log.lastSeq;
+    if (value.name === "talking") this.#seen = value.log.lastSeq;
     this.unread.set(0);
   }
 
   /** The server does not know this visitor any more. */
-  private forgotten(): void {
-    this.leave();
-    this.forget();
-    this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
-    if (!this.config) void this.loadConfig();
+  #forgotten(): void {
+    this.#hangUp();
+    this.#forget();
+    this.stage.set(this.#config ? { name: "start", config: this.#config } : { name: "loading" });
+    if (!this.#config) void this.loadConfig();
   }
 
-  private forget(): void {
-    this.forgetUnsent();
+  #forget(): void {
+    this.#forgetUnsent();
     this.memory.forget();
   }
 
-  private forgetUnsent(): void {
+  #forgetUnsent(): void {
     forgetUnsent(`conversation.${this.memory.read()?.conversation_id}`);
   }
 
-  private leave(): void {
-    const { connection } = this;
-    this.connection = null;
+  #hangUp(): void {
+    const connection = this.#connection;
+    this.#connection = null;
     this.unread.set(0);
     connection?.stop();
   }
 
-  private rememberOpenness(): void {
+  #rememberOpenness(): void {
     if (this.memory.read()) this.memory.write({ is_open: this.isOpen.value });
   }
 
-  private async startProblem(error: unknown): Promise<StartProblem> {
+  async #startProblem(error: unknown): Promise<StartProblem> {
     if (!(error instanceof Problem)) return { detail: explain(error), fields: {} };
-    if (error.status === 401) this.visitToken = null;
-    if (error.status === 409) {
+    if (error.status === 401) this.#visitToken = null;
+    if (error.code === "policy-not-acknowledged") {
       await this.loadConfig();
       return { detail: "The privacy policy has changed. Please read the notice again and confirm it.", fields: {} };
     }

@@ -5,20 +5,23 @@ import type { ConversationLog } from "../shared/conversation-log";
 import type { Sender } from "../shared/frames";
 import { isUp } from "../shared/line";
 import { useObservable } from "../shared/observable";
+import type { Survey } from "../shared/survey";
 import { Button } from "../shared/ui/button";
 import { Composer } from "../shared/ui/composer";
 import { Confirm } from "../shared/ui/confirm";
 import { ConnectionLine } from "../shared/ui/connection-line";
 import { MessageList } from "../shared/ui/message-list";
 import type { Chat } from "./chat";
+import { SurveyForm } from "./survey-form";
 
 interface ConversationProps {
   chat: Chat;
   log: ConversationLog;
   connection: Connection;
+  survey: Survey | null;
 }
 
-export function Conversation({ chat, log, connection }: ConversationProps) {
+export function Conversation({ chat, log, connection, survey }: ConversationProps) {
   const { messages, outgoing, status, operator } = useObservable(log.view);
   const line = useObservable(connection.state);
   const isClosed = status === "closed";
@@ -34,7 +37,7 @@ export function Conversation({ chat, log, connection }: ConversationProps) {
         isUp={isUp(line)}
         empty={isClosed ? "Nothing was said in this conversation." : "Write your first message below. You need not wait until somebody is here."}
       />
-      {isClosed ? <Ended chat={chat} /> : <Writing chat={chat} />}
+      {isClosed ? <Ended chat={chat} survey={survey} /> : <Writing chat={chat} />}
     </>
   );
 }
@@ -75,10 +78,35 @@ function Writing({ chat }: { chat: Chat }) {
   );
 }
 
-function Ended({ chat }: { chat: Chat }) {
+/** After the end: what the site wants to know, if it does, and the way back. */
+function Ended({ chat, survey }: { chat: Chat; survey: Survey | null }) {
+  const [isAsked, setAsked] = useState(!chat.isAnswered);
+  const skip = () => {
+    chat.setAnswered();
+    setAsked(false);
+  };
+  if (survey && isAsked) {
+    return (
+      <SurveyForm
+        survey={survey}
+        button="Send"
+        testId="send-answers"
+        onSend={async (answers) => {
+          const refused = await chat.answer(answers, survey.version);
+          setAsked(Boolean(refused));
+          return refused;
+        }}
+      >
+        <p role="status">This conversation has ended. May we ask you something?</p>
+        <button type="button" class="link" data-testid="skip-answers" onClick={skip}>
+          No, thank you
+        </button>
+      </SurveyForm>
+    );
+  }
   return (
     <div class="ended" data-testid="ended">
-      <p role="status">This conversation has ended.</p>
+      <p role="status">{survey ? "Thank you. This conversation has ended." : "This conversation has ended."}</p>
       <Button look="quiet" data-testid="start-again" onClick={() => chat.startAgain()}>
         Start a new conversation
       </Button>

@@ -6,13 +6,13 @@ const LONGEST = 2_048;
 
 /** The customer's page around the frame: it is told how much room we want, and tells where the visitor is. */
 export class Host {
-  private page: Page | null = null;
-  private origin: string | null;
-  private size: SizeNote | null = null;
+  #page: Page | null = null;
+  #origin: string | null;
+  #size: SizeNote | null = null;
 
   constructor(private readonly window: Window) {
-    this.origin = originOfParent(window);
-    window.addEventListener("message", (event) => this.hear(event));
+    this.#origin = originOfParent(window);
+    window.addEventListener("message", (event) => this.#hear(event));
   }
 
   /** The frame was opened as a page of its own, without a customer's page around it. */
@@ -22,28 +22,28 @@ export class Host {
 
   get currentPage(): Page {
     const { document, location } = this.window;
-    return this.page ?? { url: document.referrer || location.origin, title: "", referrer: "" };
+    return this.#page ?? { url: document.referrer || location.origin, title: "", referrer: "" };
   }
 
   /** Asks for the room of the open panel or of the launcher. */
   resize(isOpen: boolean): void {
-    this.size = { velaro: 1, type: "size", is_open: isOpen, ...(isOpen ? PANEL : LAUNCHER) };
-    this.tell();
+    this.#size = { velaro: 1, type: "size", is_open: isOpen, ...(isOpen ? PANEL : LAUNCHER) };
+    this.#tell();
   }
 
-  private tell(): void {
-    if (this.isAbsent || !this.origin || !this.size) return;
-    this.window.parent.postMessage(this.size, this.origin);
+  #tell(): void {
+    if (this.isAbsent || !this.#origin || !this.#size) return;
+    this.window.parent.postMessage(this.#size, this.#origin);
   }
 
-  private hear({ source, origin, data }: MessageEvent): void {
+  #hear({ source, origin, data }: MessageEvent): void {
     if (this.isAbsent || source !== this.window.parent || !isPageNote(data)) return;
     // The browser let only this site's origins frame us; which of them it is, is settled once.
-    const isFirst = this.origin === null;
-    this.origin ??= origin;
-    if (origin !== this.origin) return;
-    this.page = data.page;
-    if (isFirst) this.tell();
+    const isFirst = this.#origin === null;
+    this.#origin ??= origin;
+    if (origin !== this.#origin) return;
+    this.#page = data.page;
+    if (isFirst) this.#tell();
   }
 }
 

@@ -11,7 +11,7 @@ export interface Talk {
  * same; that needs no storage. Browsers keep such channels within our origin and within the site around the frame.
  */
 export class OtherTabs {
-  private channel: ChannelLike | null = null;
+  #channel: ChannelLike | null = null;
 
   constructor(
     private readonly siteKey: string,
@@ -21,20 +21,20 @@ export class OtherTabs {
   /** Answers for the conversation of this tab from now on, and hears of others'. */
   ask(ours: () => Talk | null, onTalk: (talk: Talk) => void): void {
     try {
-      this.channel = this.openChannel(`velaro.site.${this.siteKey}`);
+      this.#channel = this.openChannel(`velaro.site.${this.siteKey}`);
     } catch {
       // Refused: this tab is on its own.
       return;
     }
-    this.channel.onmessage = ({ data }) => {
+    this.#channel.onmessage = ({ data }) => {
       const talk = data === null ? ours() : null;
       if (talk) this.tell(talk);
       if (data !== null) onTalk(data as Talk);
     };
-    this.channel.postMessage(null);
+    this.#channel.postMessage(null);
   }
 
   tell(talk: Talk): void {
-    this.channel?.postMessage(talk);
+    this.#channel?.postMessage(talk);
   }
 }

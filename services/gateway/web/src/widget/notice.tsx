@@ -1,0 +1,56 @@
+import { dayOf } from "../shared/ui/times";
+import type { Config } from "./api";
+import { PolicyText } from "./policy-text";
+
+/** What stands before the first word: the notice, and the policy in force. */
+export function Notice({ config: { notice, policy } }: { config: Config }) {
+  return (
+    <section class="notice" aria-labelledby="notice-title" data-testid="notice">
+      <h2 id="notice-title">Before you write</h2>
+      <p class="notice-text">{notice}</p>
+      <details>
+        <summary>Privacy policy, version {policy.version}</summary>
+        <p class="policy-dates">In force since {dayOf(policy.effective_at)}.</p>
+        <div class="policy-text" tabIndex={0} role="region" aria-label="Privacy policy">
+          <PolicyText text={policy.text} />
+        </div>
+      </details>
+      {policy.upcoming && (
+        <p class="policy-dates">
+          Version {policy.upcoming.version} takes effect on {dayOf(policy.upcoming.effective_at)}.
+        </p>
+      )}
+    </section>
+  );
+}
+
+interface AcknowledgementProps {
+  version: string;
+  isGiven: boolean;
+  isMissing: boolean;
+  onChange: (isGiven: boolean) => void;
+}
+
+export function Acknowledgement({ version, isGiven, isMissing, onChange }: AcknowledgementProps) {
+  return (
+    <div class="field">
+      <label class="check">
+        <input
+          type="checkbox"
+          data-testid="acknowledge"
+          data-policy-version={version}
+          checked={isGiven}
+          aria-invalid={isMissing}
+          {...(isMissing && { "aria-describedby": "acknowledge-error" })}
+          onChange={(event) => onChange(event.currentTarget.checked)}
+        />
+        <span>I have read this notice and the privacy policy.</span>
+      </label>
+      {isMissing && (
+        <p class="error" id="acknowledge-error">
+          Please confirm this before you start.
+        </p>
+      )}
+    </div>
+  );
+}
