@@ -2,7 +2,7 @@ import type { LastMessage, Message, Person, Status } from "../shared/frames";
 import { call } from "../shared/http";
 import type { History, PostedMessage, Transport } from "../shared/line";
 import { Problem } from "../shared/problems";
-import type { Question, Survey } from "../shared/survey";
+import type { Placement, Question, Survey } from "../shared/survey";
 
 export interface Operator {
   operator_id: string;
@@ -59,9 +59,55 @@ export interface Captured {
 export interface Transcript extends TranscriptRow {
   messages: Message[];
   captured: Captured | null;
-  responses: { survey_id: string; survey_version: number; answers: GivenAnswer[] }[];
+  responses: { survey_id: string; survey_version: number; placement: Placement; answers: GivenAnswer[] }[];
   acknowledged_policy_version: string;
   digest: string;
+}
+
+export interface PublishedSurvey extends Survey {
+  published_at: string;
+}
+
+export interface SurveyVersion {
+  version: number;
+  published_at: string;
+  question_count: number;
+}
+
+export interface Draft {
+  saved_at: string;
+  questions: Question[];
+}
+
+export interface QuestionReport {
+  question_id: string;
+  kind: Question["kind"];
+  label: string;
+  is_current: boolean;
+  answered: number;
+  bars: { label: string; count: number }[];
+  smallest: number | null;
+  largest: number | null;
+  mean: number | null;
+}
+
+export interface Report {
+  responses: number;
+  questions: QuestionReport[];
+}
+
+export interface SurveyResponse {
+  response_id: string;
+  survey_version: number;
+  conversation_id: string | null;
+  answers: GivenAnswer[];
+  answered_at: string;
+}
+
+/** From the first to the last day; an empty one leaves that side open. */
+export interface Period {
+  from: string;
+  to: string;
 }
 
 export interface Site {
@@ -94,9 +140,31 @@ export const getTranscript = (transcriptId: string) => call<Transcript>(`/api/v1
 
 export const listSites = () => call<{ sites: Site[] }>("/api/v1/sites");
 
-export const getSurvey = (siteId: string) => call<Survey>(surveyPathOf(siteId));
+export const getSurvey = (siteId: string, placement: Placement) => call<PublishedSurvey>(surveyPathOf(siteId, placement));
 
-export const publishSurvey = (siteId: string, questions: Question[]) => call<Survey>(surveyPathOf(siteId), { method: "PUT", body: { questions } });
+export const publishSurvey = (siteId: string, placement: Placement, questions: Question[]) =>
+  call<PublishedSurvey>(surveyPathOf(siteId, placement), { method: "PUT", body: { questions } });
+
+export const listVersions = (siteId: string, placement: Placement) => call<{ versions: SurveyVersion[] }>(`${surveyPathOf(siteId, placement)}/versions`);
+
+export const getVersion = (siteId: string, placement: Placement, version: number) =>
+  call<PublishedSurvey>(`${surveyPathOf(siteId, placement)}/versions/${version}`);
+
+export const getDraft = (siteId: string, placement: Placement) => call<Draft>(`${surveyPathOf(siteId, placement)}/draft`);
+
+export const saveDraft = (siteId: string, placement: Placement, questions: Question[]) =>
+  call<Draft>(`${surveyPathOf(siteId, placement)}/draft`, { method: "PUT", body: { questions } });
+
+export const dropDraft = (siteId: string, placement: Placement) => call<null>(`${surveyPathOf(siteId, placement)}/draft`, { method: "DELETE" });
+
+export const getReport = (siteId: string, placement: Placement, period: Period) =>
+  call<Report>(`${surveyPathOf(siteId, placement)}/report?${queryOf(period)}`, { timeoutMs: 30_000 });
+
+export const listResponses = (siteId: string, placement: Placement, period: Period, after: string | null) =>
+  call<{ responses: SurveyResponse[]; next: string | null }>(`${surveyPathOf(siteId, placement)}/responses?${page(after, PAGE)}&${queryOf(period)}`);
+
+/** Where the browser finds all responses as a table. */
+export const tableOf = (siteId: string, placement: Placement, period: Period) => `${surveyPathOf(siteId, placement)}/responses.csv?${queryOf(period)}`;
 
 /** Whether this operator may answer visitors. */
 export const isSpeaker = ({ role }: Operator) => role !== "analyst";
@@ -132,8 +200,20 @@ function page(after: string | null, limit: number): string {
   return `limit=${limit}${after ? `&after=${encodeURIComponent(after)}` : ""}`;
 }
 
-function surveyPathOf(siteId: string): string {
-  return `/api/v1/sites/${encodeURIComponent(siteId)}/surveys/pre-chat`;
+function surveyPathOf(siteId: string, placement: Placement): string {
+  return `/api/v1/sites/${encodeURIComponent(siteId)}/surveys/${placement}`;
+}
+
+/** Days of the reader's own calendar, both of them whole. */
+function queryOf({ from, to }: Period): string {
+  const query = new URLSearchParams();
+  if (from) query.set("from", new Date(`${from}T00:00`).toISOString());
+  if (to) {
+    const next = new Date(`${to}T00:00`);
+    next.setDate(next.getDate() + 1);
+    query.set("to", next.toISOString());
+  }
+  return query.toString();
 }
 
 function pathOf(conversationId: string): string {

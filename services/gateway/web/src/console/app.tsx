@@ -94,14 +94,14 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
       <TopBar desk={desk} place={place} news={news} onSignedOut={onSignedOut} />
       <ConnectionLine connection={desk.connection} />
       {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
-      {place.name === "survey" && <SurveyPage />}
+      {place.name === "survey" && <SurveyPage place={place} isAdmin={api.isAdmin(operator)} />}
       {place.name === "transcripts" && <TranscriptsPage />}
       {place.name === "transcript" && <TranscriptPage key={place.transcript_id} transcriptId={place.transcript_id} />}
     </div>
   );
 }
 
-const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Survey", transcripts: "Transcripts", transcript: "Transcript" };
+const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Surveys", transcripts: "Transcripts", transcript: "Transcript" };
 
 interface TopBarProps {
   desk: Desk;
@@ -139,11 +139,9 @@ function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
         <a href={hrefOf.transcripts} data-testid="transcripts" {...(place.name.startsWith("transcript") && { "aria-current": "page" as const })}>
           Transcripts
         </a>
-        {api.isAdmin(desk.operator) && (
-          <a href={hrefOf.survey} data-testid="survey" {...(place.name === "survey" && { "aria-current": "page" as const })}>
-            Survey
-          </a>
-        )}
+        <a href={hrefOf.survey} data-testid="survey" {...(place.name === "survey" && { "aria-current": "page" as const })}>
+          Surveys
+        </a>
       </nav>
       <div class="me">
         {problem && (

@@ -1,16 +1,36 @@
 import { Observable } from "../shared/observable";
+import type { Placement } from "../shared/survey";
+
+export type SurveyView = "questions" | "report" | "responses";
+
+export interface SurveyPlace {
+  /** Null until it is known which sites there are. */
+  site_id: string | null;
+  placement: Placement;
+  view: SurveyView;
+}
 
 export type Route =
   | { name: "inbox"; conversation_id: string | null }
-  | { name: "survey" }
+  | ({ name: "survey" } & SurveyPlace)
   | { name: "transcripts" }
   | { name: "transcript"; transcript_id: string };
 
+const PLACEMENTS: readonly string[] = ["pre-chat", "post-chat", "offline"];
+const VIEWS: readonly string[] = ["questions", "report", "responses"];
+
 export function parseRoute(hash: string): Route {
-  const [place, id] = hash.replace(/^#\/?/, "").split("/").map(decoded);
+  const [place, id, ...more] = hash.replace(/^#\/?/, "").split("/").map(decoded);
   if (place === "transcripts") return id ? { name: "transcript", transcript_id: id } : { name: "transcripts" };
-  if (place === "survey") return { name: "survey" };
+  if (place === "survey") return { name: "survey", site_id: id || null, ...surveyPlace(more) };
   return { name: "inbox", conversation_id: (place === "conversations" && id) || null };
+}
+
+function surveyPlace([placement = "", view = ""]: string[]): Omit<SurveyPlace, "site_id"> {
+  return {
+    placement: (PLACEMENTS.includes(placement) ? placement : "pre-chat") as Placement,
+    view: (VIEWS.includes(view) ? view : "questions") as SurveyView,
+  };
 }
 
 function decoded(part: string): string {
@@ -25,6 +45,7 @@ export const hrefOf = {
   inbox: "#/",
   transcripts: "#/transcripts",
   survey: "#/survey",
+  surveyOf: (siteId: string, placement: Placement, view: SurveyView) => `#/survey/${encodeURIComponent(siteId)}/${placement}/${view}`,
   conversation: (conversationId: string) => `#/conversations/${encodeURIComponent(conversationId)}`,
   transcript: (transcriptId: string) => `#/transcripts/${encodeURIComponent(transcriptId)}`,
 };

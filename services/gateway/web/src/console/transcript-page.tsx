@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { Problem, explain } from "../shared/problems";
+import type { Placement } from "../shared/survey";
 import { Button } from "../shared/ui/button";
 import { MessageList } from "../shared/ui/message-list";
 import { Moment, dayOf } from "../shared/ui/times";
@@ -68,20 +69,23 @@ function Sealed({ transcript }: { transcript: api.Transcript }) {
   );
 }
 
+const ASKED: Record<Placement, string> = { "pre-chat": "Asked before", "post-chat": "Asked afterwards", offline: "Asked meanwhile" };
+
 function Answers({ transcript: { responses } }: { transcript: api.Transcript }) {
-  const answers = responses.flatMap((response) => response.answers);
   return (
     <>
       <h2>Answers</h2>
-      {answers.length === 0 && <p class="list-empty">No survey was answered.</p>}
-      <dl>
-        {answers.map(({ question_id, label, value }) => (
-          <div class="detail" key={question_id} data-testid="transcript-answer" data-question-id={question_id}>
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      {responses.length === 0 && <p class="list-empty">No survey was answered.</p>}
+      {responses.map(({ placement, answers }) => (
+        <dl key={placement} aria-label={ASKED[placement]} data-testid="transcript-response" data-placement={placement}>
+          {answers.map(({ question_id, label, value }) => (
+            <div class="detail" key={question_id} data-testid="transcript-answer" data-question-id={question_id}>
+              <dt>{label}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+      ))}
     </>
   );
 }
