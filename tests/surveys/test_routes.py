@@ -253,3 +253,152 @@ def test_the_openapi_document_lists_every_call_and_anybody_may_read_it(client):
 
 def test_readiness_asks_the_database(client):
     assert client.get("/ready").status_code == 200
+
+
+DECIDES = {"question_id": "topic", "kind": "choice", "label": "About", "choices": ["Sales", "Support"]}
+
+
+def depending(**condition):
+    return {
+        "question_id": "why",
+        "kind": "text",
+        "label": "Why?",
+        "shown_if": {"question_id": "topic", "values": ["Sales"]} | condition,
+    }
+
+
+@pytest.mark.parametrize(
+    "questions",
+    [
+        [depending(), DECIDES],
+        [DECIDES, depending(values=["Else"])],
+        [DECIDES, depending(values=[])],
+        [DECIDES, depending(values=[True])],
+        [DECIDES, depending(question_id="why")],
+        [DECIDES, depending(question_id="unknown")],
+        [QUESTIONS[3] | {"question_id": "topic"}, depending()],
+        [{"question_id": "topic", "kind": "rating", "label": "X"}, depending(values=[6])],
+        [{"question_id": "topic", "kind": "rating", "label": "X"}, depending(values=[True])],
+        [{"question_id": "topic", "kind": "consent", "label": "X"}, depending(values=[1])],
+        [{"question_id": "x", "kind": "text", "label": "X", "pattern": "(a+)+"}],
+        [{"question_id": "x", "kind": "text", "label": "X", "pattern": "["}],
+        [{"question_id": "x", "kind": "text", "label": "X", "pattern": "a", "max_length": 201}],
+        [{"question_id": "x", "kind": "long-text", "label": "X", "pattern": "a"}],
+        [{"question_id": "x", "kind": "text", "label": "X", "max_length": 1001}],
+        [{"question_id": "x", "kind": "choices", "label": "X", "choices": ["a", "b"], "max_choices": 3}],
+        [
+            {
+                "question_id": "x",
+                "kind": "choices",
+                "label": "X",
+                "choices": ["a", "b"],
+                "min_choices": 2,
+                "max_choices": 1,
+            }
+        ],
+        [{"question_id": "x", "kind": "rating", "label": "X", "scale": 11}],
+        [{"question_id": "x", "kind": "rating", "label": "X", "scale": 3, "about_service": "speed"}],
+        [{"question_id": "x", "kind": "rating", "label": "X", "about_service": "our manners"}],
+        [{"question_id": "x", "kind": "text", "label": "X", "about_service": "speed"}],
+    ],
+)
+def test_what_cannot_be_asked_is_not_published(call, questions):
+    reply = call("PUT", SURVEY, json={"questions": questions})
+
+    assert (reply.status_code, reply.json["code"]) == (422, "invalid")
+    assert call("GET", SURVEY).status_code == 404
+
+
+def test_why_a_pattern_is_refused_is_said_without_repeating_it(call):
+    question = {"question_id": "x", "kind": "text", "label": "X", "pattern": "(secret+)+"}
+    reply = call("PUT", SURVEY, json={"questions": [question]})
+
+    assert "too long" in reply.json["errors"][0]["detail"]
+    assert "secret" not in reply.text
+
+
+def test_a_question_of_every_kind_is_published_and_comes_back_as_it_is(call):
+    questions = [
+        {"question_id": f"q{number}", "label": "X", "is_required": False} | rest
+        for number, rest in enumerate(
+            [
+                {"kind": "text", "max_length": 10, "pattern": "a{1,3}", "pattern_hint": "aa"},
+                {"kind": "long-text", "max_length": 100},
+                {"kind": "email"}, {"kind": "phone"}, {"kind": "age"}, {"kind": "birth-date"}, {"kind": "postcode"},
+                {"kind": "number", "minimum": 1.0, "maximum": 2.0},
+                {"kind": "income-band", "choices": ["a", "b"]},
+                {"kind": "choice", "choices": ["a", "b"]},
+                {"kind": "choices", "choices": ["a", "b"], "min_choices": 1, "max_choices": 2},
+                {"kind": "rating", "scale": 5, "about_service": "ease"},
+                {"kind": "consent", "shown_if": {"question_id": "q11", "values": [4, 5]}},
+            ]
+        )
+    ]  # fmt: skip
+    published = call("PUT", SURVEY, json={"questions": questions})
+
+    assert (published.status_code, published.json["questions"]) == (200, questions)
+    assert call("GET", SURVEY, role="public").json == published.json
+    assert published.json["rules"]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_a_survey_without_questions_asks_nothing(call, survey):
+    assert call("PUT", SURVEY, json={"questions": []}).json["version"] == 2
+    assert call("POST", RESPONSES, role="public", json=RESPONSE | {"answers": {}}).status_code == 204
+
+
+def test_drafts_versions_responses_and_reports_are_reached_by_those_who_may(call, survey):
+    drafted = call("PUT", f"{SURVEY}/draft", json={"questions": QUESTIONS[:1]})
+    assert (drafted.status_code, call("GET", f"{SURVEY}/draft", role="analyst").json) == (200, drafted.json)
+    assert call("DELETE", f"{SURVEY}/draft").status_code == 204
+    assert call("GET", f"{SURVEY}/draft").status_code == 404
+    [version] = call("GET", f"{SURVEY}/versions", role="operator").json["versions"]
+    assert (version["version"], version["question_count"]) == (1, 4)
+    assert call("GET", f"{SURVEY}/versions/1", role="operator").json == survey
+    for number in ("2", "0", str(10**30)):
+        assert call("GET", f"{SURVEY}/versions/{number}").status_code == 404
+    assert call("GET", f"{SURVEY}/report", role="analyst").json["responses"] == 0
+    assert call("GET", f"{SURVEY}/responses", role="analyst").json == {"responses": [], "next": None}
+    for end in ("", "/draft", "/versions", "/versions/1", "/responses", "/report"):
+        assert call("GET", f"/internal/v1/surveys/site-1/in-chat{end}").status_code == 404
+
+
+@pytest.mark.parametrize("role", ["public", "visitor", "service"])
+@pytest.mark.parametrize("end", ["/draft", "/versions", "/versions/1", "/responses", "/report"])
+def test_what_was_answered_and_what_is_planned_is_not_for_visitors(call, survey, role, end):
+    assert call("GET", SURVEY + end, role=role).status_code == 403
+
+
+@pytest.mark.parametrize("after", ["x", "e30=", "eyJhbnN3ZXJlZF9hdCI6MX0=", "é"])
+def test_a_cursor_of_no_list_is_refused(call, survey, after):
+    assert call("GET", f"{SURVEY}/responses", query_string={"after": after}).status_code == 422
+
+
+def test_a_minor_is_turned_away_and_nothing_is_kept(call, context):
+    call("PUT", SURVEY, json={"questions": [{"question_id": "age", "kind": "age", "label": "Age"}]})
+    reply = call("POST", RESPONSES, role="visitor", json=RESPONSE | {"answers": {"age": 17, "email": "x"}})
+
+    assert (reply.status_code, reply.json["code"]) == (409, "minor")
+    assert "18" in reply.json["detail"]
+    assert context.database["responses"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("change", [{"placement": "offline"}, {"conversation_id": None}])
+def test_answers_belong_to_a_conversation_unless_nobody_was_there(call, survey, change):
+    assert call("POST", RESPONSES, role="visitor", json=RESPONSE | change).status_code == 422
+
+
+@pytest.mark.parametrize("role", ["public", "visitor", "owner", "admin", "operator", "analyst"])
+def test_the_report_for_staff_is_for_nobody_else(call, role):
+    assert call("GET", "/internal/v1/staff/survey-report", role=role).status_code == 403
+
+
+def test_staff_see_whole_tens_by_month_topic_and_rating(call, context):
+    question = {"question_id": "q", "kind": "rating", "label": "X", "about_service": "overall"}
+    call("PUT", "/internal/v1/surveys/site-1/offline", json={"questions": [question]})
+    left = RESPONSE | {"placement": "offline", "conversation_id": None}
+    for number in range(13):
+        body = left | {"occasion_id": f"form-{number}", "answers": {"q": 1 if number < 2 else 5}}
+        assert call("POST", RESPONSES, role="visitor", json=body).status_code == 201
+
+    [month] = call("GET", "/internal/v1/staff/survey-report", role="service", customer_id=None).json["months"]
+    assert (month["topic"], month["ratings"]) == ("overall", {"5": 10})

@@ -1,10 +1,12 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from pymongo.errors import PyMongoError
 
 from chassis.outbox import Outbox
 from contracts.surveys import ResponseRecorded
-from services.surveys.model import Opening, Survey, VersionTaken
+from services.surveys.model import Given, Opening, Survey, VersionTaken
 from services.surveys.store import SurveyStore
 from tests.surveys.builders import NOON, QUESTIONS, SITE, a_response
 
@@ -106,3 +108,47 @@ def test_an_attached_response_no_longer_has_a_time_to_expire(store, database):
 def test_making_sure_of_the_indexes_twice_is_harmless(store, database):
     store.ensure_indexes()
     Outbox(database).ensure_indexes()
+
+
+def changes(versions):
+    first = {"_id.version": 1}
+    whole = versions.find_one(first)
+    return [
+        lambda: versions.update_one(first, {"$set": {"_id.questions": []}}),
+        lambda: versions.update_one(first, {"$set": {"_id": whole["_id"] | {"version": 2}}}),
+        lambda: versions.update_one(first, {"$set": {"questions": []}}),
+        lambda: versions.update_one(first, [{"$set": {"_id.published_at": NOON + timedelta(days=1)}}]),
+        lambda: versions.replace_one(first, whole | {"note": "changed"}),
+        lambda: versions.find_one_and_update(first, {"$push": {"_id.questions": {}}}),
+        lambda: versions.insert_one({"_id": whole["_id"] | {"questions": []}}),
+        lambda: versions.insert_one({"_id": {"customer_id": "customer-1"}}),
+        lambda: versions.insert_one({"_id": "anything"}),
+    ]
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_the_database_itself_refuses_every_change_of_a_version(store, database, number):
+    store.add_version(SURVEY)
+    with pytest.raises(PyMongoError):
+        changes(database["versions"])[number]()
+
+    assert store.current(SITE) == SURVEY
+    assert database["versions"].count_documents({}) == 1
+
+
+def test_those_who_start_at_the_same_time_all_find_the_collections_made(database):
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: SurveyStore(database).ensure_indexes(), range(4)))
+
+    assert database["versions"].options()["validationAction"] == "error"
+
+
+def test_what_is_counted_for_staff_is_counted_only_if_the_response_is_kept(store, database):
+    rated = Given(question_id="q", label="Q", kind="rating", value="5", counted=("5",), topic="overall")
+    response = a_response(answers=(rated,), expires_at=None)
+    with pytest.raises(OutOfWords):
+        store.add(response, announcing=speechless, now=NOON)
+    assert database["service_ratings"].count_documents({}) == 0
+
+    store.add(response, announcing=lambda _: None, now=NOON)
+    assert database["service_ratings"].count_documents({}) == 1

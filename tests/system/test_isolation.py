@@ -10,9 +10,12 @@ from tests.edge.customers import Customer
 from tests.edge.http import Edge, made
 from tests.edge.people import WIDGET, Operator, Visitor
 
+QUESTIONS = {"questions": [{"question_id": "q", "kind": "text", "label": "Intruder?", "is_required": False}]}
 BODIES = {
     "messages": {"client_id": "x", "text": "intruder"},
-    "pre-chat": {"questions": [{"question_id": "q", "kind": "text", "label": "Intruder?", "is_required": False}]},
+    "responses": {"answers": {"q": "intruder"}},
+    "{placement}": QUESTIONS,
+    "draft": QUESTIONS,
 }
 FORMS = ("json", "txt", "html")
 
@@ -86,6 +89,8 @@ def ids(request: pytest.FixtureRequest, customer: Customer, token_id: str) -> di
         "transcript_id": conversation_id,
         "site_id": customer.site_id,
         "token_id": token_id,
+        "placement": "pre-chat",
+        "version": "1",
     }
 
 
