@@ -1,6 +1,7 @@
 import threading
 import time
 
+import msgspec
 import pytest
 
 from chassis.bus import BatchConsumer, Restart, Retry, WorkQueue
@@ -112,6 +113,35 @@ def test_a_delivery_tells_how_it_came(consume, bus, work):
     assert delivery.queue == work.name
     assert (delivery.message_id, delivery.correlation_id) == ("message-1", "request-1")
     assert (delivery.redelivered, delivery.attempts) == (False, 0)
+
+
+def test_events_that_came_together_are_deliveries_of_their_own(consume, bus):
+    seen = []
+    consume(seen.extend)
+
+    bus.publish_together(a_message(seq) for seq in range(250)).result(20)
+
+    eventually(lambda: len(seen) == 250)
+    assert [delivery.payload.seq for delivery in seen] == list(range(250))
+    assert [delivery.correlation_id for delivery in seen] == [f"command-{seq}" for seq in range(250)]
+
+
+def test_one_bad_event_rests_with_those_it_came_with(consume, bus, outside, work):
+    seen = []
+
+    def handle(deliveries):
+        seqs = [delivery.payload.seq for delivery in deliveries]
+        if 1 in seqs:
+            raise ValueError("the second of three")
+        seen.extend(seqs)
+
+    consume(handle)
+    bus.publish_together(a_message(seq) for seq in range(3)).result(20)
+    bus.publish(a_message(3)).result(20)
+
+    _, body = outside.get(work.dead)
+    assert [message.seq for message in msgspec.json.decode(body, type=list[MessagePosted])] == [0, 1, 2]
+    eventually(lambda: seen == [3])
 
 
 def test_the_handler_runs_in_the_thread_that_called_run(consume, bus):

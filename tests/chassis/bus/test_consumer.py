@@ -76,6 +76,32 @@ def test_the_handler_belongs_to_the_senders_correlation(consume, bus):
     eventually(lambda: seen == ["request-7"])
 
 
+def test_events_that_came_together_are_handled_one_by_one_each_under_its_cause(consume, bus):
+    seen = []
+    consume(lambda message: seen.append((message.seq, correlation.current())))
+
+    bus.publish_together(a_message(seq) for seq in range(3)).result(20)
+
+    eventually(lambda: len(seen) == 3)
+    assert seen == [(seq, f"command-{seq}") for seq in range(3)]
+
+
+def test_events_that_came_together_come_again_together(consume, bus, outside, work):
+    handled = []
+
+    def handle(message):
+        handled.append(message.seq)
+        if handled == [0, 1]:
+            raise Retry
+
+    consume(handle)
+    bus.publish_together(a_message(seq) for seq in range(3)).result(20)
+
+    eventually(lambda: len(handled) == 5)
+    assert handled == [0, 1, 0, 1, 2]
+    assert outside.depth(work.dead) == 0
+
+
 def test_what_is_retried_comes_again_after_a_while(consume, bus, outside, work):
     handled = []
 

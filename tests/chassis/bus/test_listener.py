@@ -192,6 +192,28 @@ def test_it_hears_many_in_order(amqp_url, listen, bus, heard):
     assert heard.seqs == list(range(5000))
 
 
+def test_it_hears_events_that_came_together_one_by_one(amqp_url, listen, bus, heard):
+    listen(amqp_url).bind("acme").result(20)
+
+    bus.publish_together(a_message(seq) for seq in range(1000)).result(20)
+
+    eventually(lambda: heard.seqs == list(range(1000)))
+
+
+def test_what_was_heard_is_acknowledged_in_the_end(amqp_url, listen, bus, heard, outside):
+    listener = listen(amqp_url)
+    listener.bind("acme").result(20)
+
+    bus.publish(a_message(1)).result(20)
+
+    eventually(lambda: heard.seqs == [1])
+    eventually(lambda: listener._acknowledged is not None)
+    bus.publish(a_message(2)).result(20)
+    eventually(lambda: listener._acknowledged.delivery_tag == 2)
+    # An ack of what is acknowledged already would have closed the channel.
+    assert listener.is_up
+
+
 def test_whether_it_is_up_can_be_seen(proxy, listen):
     listener = listen(proxy.url)
     eventually(lambda: listener.is_up)

@@ -36,6 +36,10 @@ def seqs(bodies: list[bytes]) -> list[int]:
     return [msgspec.json.decode(body, type=MessagePosted).seq for body in bodies]
 
 
+def together(body: bytes) -> list[MessagePosted]:
+    return msgspec.json.decode(body, type=list[MessagePosted])
+
+
 def test_a_published_event_reaches_who_hears_it(amqp_url, make_bus, outside, hearing):
     bus = make_bus(amqp_url)
 
@@ -70,6 +74,48 @@ def test_an_event_keeps_the_ids_it_is_given(amqp_url, make_bus, outside, hearing
 
     properties, _ = outside.get(hearing)
     assert (properties.message_id, properties.correlation_id) == ("message-7", "correlation-7")
+
+
+def test_events_of_one_customer_travel_together_in_order(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(seq, customer_id=("acme", "globex")[seq % 2]) for seq in range(6)]).result(20)
+
+    bodies = outside.drain(hearing, 2)
+    assert [[message.seq for message in together(body)] for body in bodies] == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_an_event_alone_is_no_array_and_carries_its_cause(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(7)]).result(20)
+
+    properties, body = outside.get(hearing)
+    assert msgspec.json.decode(body, type=MessagePosted) == a_message(7)
+    assert properties.correlation_id == a_message(7).caused_by
+
+
+def test_at_most_a_hundred_events_travel_together(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(seq) for seq in range(250)]).result(20)
+
+    bundles = [[message.seq for message in together(body)] for body in outside.drain(hearing, 3)]
+    assert bundles == [list(range(100)), list(range(100, 200)), list(range(200, 250))]
+
+
+def test_at_most_64_kib_of_events_travel_together(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(seq, text="a" * 4000) for seq in range(28)]).result(20)
+
+    bodies = outside.drain(hearing, 2)
+    assert [message.seq for body in bodies for message in together(body)] == list(range(28))
+    assert all(len(body) <= 64 * 1024 for body in bodies)
+
+
+def test_nothing_travels_together_at_once(amqp_url, make_bus):
+    assert make_bus(amqp_url).publish_together([]).result(20) is None
 
 
 def test_an_event_that_nobody_hears_is_no_failure(amqp_url, make_bus):
