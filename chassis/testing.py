@@ -69,10 +69,6 @@ class RecordingBus:
         """Remember ``event`` in ``published``."""
         return self._remember(self.published, [event])
 
-    def publish_all(self, events: Iterable[Event]) -> "Future[None]":
-        """Remember ``events`` in ``published``."""
-        return self._remember(self.published, list(events))
-
     def publish_together(self, events: Iterable[Event]) -> "Future[None]":
         """Remember ``events`` in ``published``."""
         return self._remember(self.published, list(events))

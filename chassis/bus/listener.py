@@ -6,6 +6,7 @@ none is missed. Whoever listens is told when it is back (``on_recovered``) and c
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -239,6 +240,9 @@ class Listener:
         for event in events:
             if isinstance(event, Event):
                 self._call(partial(self._on_event, event))
+        if len(events) > 1:
+            # Where threads are greenlets, whoever is told of all these must have a moment to take it.
+            time.sleep(0)
 
     def _call(self, listener: Callable[[], None]) -> None:
         try:

@@ -33,8 +33,8 @@ State = Literal["up", "blocked", "down"]
 CONFIRMED, UNCONFIRMED = 1, 2
 """The numbers of the two channels: with confirms, and without."""
 
-_MOST_EVENTS_TOGETHER = 100
-_MOST_BYTES_TOGETHER = 64 * 1024
+MOST_EVENTS_TOGETHER = 100
+MOST_BYTES_TOGETHER = 64 * 1024
 _MOST_SIGNALS_WAITING = 10_000
 _MOST_UNSENT_BYTES_FOR_SIGNALS = 1 << 20
 
@@ -330,7 +330,7 @@ def _bundles(events: Iterable[Event]) -> "Iterator[list[tuple[Event, bytes]]]":
     size = 0
     for event in events:
         body = msgspec.json.encode(event)
-        if bundle and (len(bundle) == _MOST_EVENTS_TOGETHER or size + len(body) >= _MOST_BYTES_TOGETHER):
+        if bundle and (len(bundle) == MOST_EVENTS_TOGETHER or size + len(body) >= MOST_BYTES_TOGETHER):
             yield bundle
             bundle, size = [], 0
         bundle.append((event, body))
@@ -395,13 +395,10 @@ class Bus:
         """
         return self._publisher.accept([self._event(event, message_id, correlation_id)])
 
-    def publish_all(self, events: Iterable[Event]) -> "Future[None]":
-        """As ``publish`` for each, in order, with one future for all: it fails with the first failure."""
-        return self._publisher.accept([self._event(event, None, None) for event in events])
-
     def publish_together(self, events: Iterable[Event]) -> "Future[None]":
-        """As ``publish_all``, but events of one type and one customer share a message: it costs as much as one event.
+        """As ``publish`` for all of them, with one future that fails with the first failure.
 
+        Events of one type and one customer share a message, which costs the broker as much as one event does.
         They keep their order among themselves; events of different types or customers do not.
         """
         alike: dict[str, list[Event]] = {}

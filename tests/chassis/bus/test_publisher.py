@@ -62,7 +62,7 @@ def test_the_key_on_the_wire_ends_with_the_customer(amqp_url, make_bus, outside,
     outside.bind(queue_name, "events", "*.*.*.*.globex")
     bus = make_bus(amqp_url)
 
-    bus.publish_all([a_message(1, customer_id="acme"), a_message(2, customer_id="globex")]).result(20)
+    bus.publish_together([a_message(1, customer_id="acme"), a_message(2, customer_id="globex")]).result(20)
 
     assert seqs(outside.drain(queue_name, 1)) == [2]
 
@@ -114,7 +114,7 @@ def test_at_most_64_kib_of_events_travel_together(amqp_url, make_bus, outside, h
     assert all(len(body) <= 64 * 1024 for body in bodies)
 
 
-def test_nothing_travels_together_at_once(amqp_url, make_bus):
+def test_a_publish_of_nothing_is_done(amqp_url, make_bus):
     assert make_bus(amqp_url).publish_together([]).result(20) is None
 
 
@@ -167,7 +167,7 @@ def test_one_threads_publishes_arrive_in_order(amqp_url, make_bus, outside, hear
     bus = make_bus(amqp_url)
 
     answers = [bus.publish(a_message(seq)) for seq in range(500)]
-    answers.append(bus.publish_all(a_message(seq) for seq in range(500, 900)))
+    answers += [bus.publish(a_message(seq)) for seq in range(500, 900)]
 
     for answer in answers:
         answer.result(20)
@@ -304,11 +304,7 @@ def test_a_publish_of_several_fails_as_one(make_bus, proxy):
     proxy.freeze()
 
     with pytest.raises(Unconfirmed):
-        bus.publish_all([a_message(1), a_message(2)]).result(20)
-
-
-def test_a_publish_of_nothing_is_done(amqp_url, make_bus):
-    assert make_bus(amqp_url).publish_all([]).result(20) is None
+        bus.publish_together([a_message(1), a_message(2, customer_id="globex")]).result(20)
 
 
 def test_while_the_broker_is_blocked_a_publish_is_refused(make_bus, proxy):
