@@ -40,7 +40,7 @@ class NoticeStore:
 
     @unavailable()
     def engage(self, number: int, kind: Kind, *, lasts: timedelta) -> bool:
-        """Whether the run is free to be worked on, and then it is engaged for so long; also while its server is away."""
+        """Whether the run is free to be worked on, and its mail server not away; now it is engaged for so long."""
         free = {**_run(number, kind), **_is_over("engaged_until"), "$and": [_is_over("away_until")]}
         return self._runs.update_one(free, [{"$set": {"engaged_until": _from_now(lasts)}}]).modified_count == 1
 

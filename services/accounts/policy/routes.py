@@ -84,10 +84,10 @@ def save_draft(json_data: schemas.SaveDraft) -> Draft:
 
 
 @blueprint.delete("/draft")
-@blueprint.input(schemas.DropDraft)
+@blueprint.input(schemas.WhichDraft, location="query")
 @blueprint.output({}, 204)
 @auth.require_role(*EDITORS)
-def drop_draft(json_data: schemas.DropDraft) -> str:
-    """Forget the draft."""
-    actions.drop_draft(json_data.draft_id, json_data.revision, policies=context().policies)
+def drop_draft(query_data: schemas.WhichDraft) -> str:
+    """Forget the draft, if it is still the one that was looked at."""
+    actions.drop_draft(query_data.draft_id, query_data.revision, policies=context().policies)
     return ""

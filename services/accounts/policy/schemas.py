@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints
 
-from chassis.web import Body, Reply, Timestamp
+from chassis.web import Body, Query, Reply, Timestamp
 from services.accounts.policy.model import LONGEST_SUMMARY, LONGEST_TEXT, PolicyVersion, State
 
 Summary = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_SUMMARY)]
@@ -70,10 +70,12 @@ class SaveDraft(Body):
     text: Text
 
 
-class DropDraft(Body):
+class WhichDraft(Query):
     draft_id: DraftId
     revision: Revision
 
 
-class Post(DropDraft):
+class Post(Body):
+    draft_id: DraftId
+    revision: Revision
     effective_at: Timestamp | None = None

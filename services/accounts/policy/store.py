@@ -184,7 +184,10 @@ class PolicyStore:
 
     @unavailable()
     def all(self) -> tuple[datetime, list[PolicyVersion]]:
-        """Every version, the newest first and without its text, and the database's time at which they are so. Raises ``PolicyMissing``."""
+        """Every version, the newest first and without its text, and the database's time at which they are so.
+
+        Raises ``PolicyMissing``.
+        """
         stages: list[Document] = [{"$sort": {"_id.number": -1}}, {"$set": {"text": "", "read_at": "$$NOW"}}]
         found = list(self._versions.aggregate(stages))
         if not found:

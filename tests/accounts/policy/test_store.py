@@ -172,14 +172,12 @@ class TestTheGuard:
 
     def test_the_services_own_user_cannot_take_the_guard_away(self, context, servers, administrator):
         name = context.database.name
-        administrator.admin.command(
-            "createUser", "guarded", pwd="secret", roles=[{"role": "readWrite", "db": name}]
-        )
+        administrator.admin.command("createUser", "guarded", pwd="secret", roles=[{"role": "readWrite", "db": name}])
         try:
             url = servers.mongo_url("admin", name).replace(f"admin:{servers.secrets.mongo['admin']}", "guarded:secret")
             with MongoClient(url) as client, pytest.raises(OperationFailure, match="not authorized"):
                 client.get_default_database().command("collMod", "policy_versions", validator={})
-            with MongoClient(url) as client, pytest.raises(OperationFailure, match="not authorized|bypass"):
+            with MongoClient(url) as client, pytest.raises(OperationFailure, match="not authorized"):
                 client.get_default_database()["policy_versions"].update_one(
                     {}, {"$set": {"effective_at": 0}}, bypass_document_validation=True
                 )

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
-const PAGES = ["widget", "console", "demo"];
+const PAGES = ["widget", "console", "staff", "demo"];
 const root = fileURLToPath(new URL("..", import.meta.url));
 const manifests = new URL("../dist/.vite/", import.meta.url);
 

@@ -40,6 +40,10 @@ export const openConversation = (token: string, acknowledgedPolicyVersion: strin
     body: { acknowledged_policy_version: acknowledgedPolicyVersion, ...(answers && { answers }) },
   });
 
+/** Says yes to the policy in force, which took effect since the conversation was opened. */
+export const acknowledgePolicy = (token: string, conversationId: string, version: string) =>
+  call<{ policy_version?: string }>(`${pathOf(conversationId)}/acknowledgements`, { method: "POST", token, body: { policy_version: version } });
+
 export const closeConversation = (token: string, conversationId: string) =>
   call<unknown>(`${pathOf(conversationId)}/close`, { method: "POST", body: {}, token });
 
@@ -62,7 +66,7 @@ export function visitorTransport(token: string): Transport {
 }
 
 export const getConversation = (token: string, conversationId: string) =>
-  call<{ status: Status; operator: Person | null; position: number | null }>(pathOf(conversationId), { token });
+  call<{ status: Status; operator: Person | null; position: number | null; acknowledged_policy_version: string }>(pathOf(conversationId), { token });
 
 export const getHistory = (token: string, conversationId: string) =>
   call<History>(`${pathOf(conversationId)}/messages?after=0`, { token });

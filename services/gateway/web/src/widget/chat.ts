@@ -21,12 +21,15 @@ export interface StartProblem {
 }
 
 const ANSWER_PREFIX = "answers.";
+const NOT_ACKNOWLEDGED = "policy-not-acknowledged";
 
 /** One visitor's chat on one site: what is shown, and what a click does. */
 export class Chat {
   readonly stage = new Observable<Stage>({ name: "loading" });
   readonly isOpen = new Observable(false);
   readonly unread = new Observable(0);
+  /** The policy changed while the visitor talks, and nothing more is accepted before they have read the notice again. */
+  readonly isAsking = new Observable(false);
   private config: api.Config | null = null;
   private connection: Connection | null = null;
   private readonly otherTabs: OtherTabs;
@@ -103,6 +106,23 @@ export class Chat {
     if (value.name === "talking") value.connection.retry(value.log.conversationId, clientId);
   }
 
+  /** Acknowledges the version that was on the screen, and sends what was refused without; a sentence if that failed. */
+  async acknowledge(policyVersion: string): Promise<string | null> {
+    const { value } = this.stage;
+    const token = this.memory.read()?.token;
+    if (value.name !== "talking" || !token) return null;
+    try {
+      await api.acknowledgePolicy(token, value.log.conversationId, policyVersion);
+      this.isAsking.set(false);
+      for (const { client_id, state } of value.log.view.value.outgoing) if (state === "failed") this.retry(client_id);
+      return null;
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === "policy-not-acknowledged")) return explain(error);
+      await this.loadConfig();
+      return "The privacy policy has changed once more. Please read the notice again.";
+    }
+  }
+
   /** Ends the conversation; gives a sentence when that did not work. */
   async close(): Promise<string | null> {
     const { value } = this.stage;
@@ -165,7 +185,7 @@ export class Chat {
 
   private async returnTo(token: string, conversationId: string): Promise<void> {
     try {
-      const [{ messages, last_seq }, { status, operator, position }] = await Promise.all([
+      const [{ messages, last_seq }, { status, operator, position, acknowledged_policy_version }] = await Promise.all([
         api.getHistory(token, conversationId),
         api.getConversation(token, conversationId),
       ]);
@@ -174,6 +194,7 @@ export class Chat {
       log.receive(messages);
       log.change({ status, operator, position });
       this.markRead();
+      if (status !== "closed") void this.compareAcknowledged(acknowledged_policy_version);
     } catch (error) {
       if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.forget();
       this.talk(token, conversationId);
@@ -188,9 +209,22 @@ export class Chat {
     this.seen = 0;
     log.view.subscribe((view) => this.noticed(view));
     connection.state.subscribe((state) => state === "refused" && this.forgotten());
+    connection.listen((frame) => frame.type === "rejected" && frame.code === NOT_ACKNOWLEDGED && void this.askAgain());
     connection.start();
     this.stage.set({ name: "talking", config: this.config, log, connection });
     return log;
+  }
+
+  /** A conversation from before a reload may have been opened under another version. */
+  private async compareAcknowledged(version: string): Promise<void> {
+    const { policy } = this.config ?? (await api.getConfig(this.siteKey).catch(() => ({ policy: null })));
+    if (policy && version && policy.version !== version) await this.askAgain();
+  }
+
+  /** Shows the notice with the policy as it is now. */
+  private async askAgain(): Promise<void> {
+    await this.loadConfig();
+    if (this.config) this.isAsking.set(true);
   }
 
   private noticed({ messages }: ConversationView): void {
@@ -224,6 +258,7 @@ export class Chat {
   private leave(): void {
     const { connection } = this;
     this.connection = null;
+    this.isAsking.set(false);
     this.unread.set(0);
     connection?.stop();
   }

@@ -5,7 +5,7 @@ import { Button } from "../shared/ui/button";
 import { dayOf } from "../shared/ui/times";
 import type { AnswerValue, Config } from "./api";
 import type { Chat, StartProblem } from "./chat";
-import { PolicyText } from "./policy-text";
+import { PolicyText } from "../shared/ui/policy-text";
 import { Answer } from "./survey";
 
 const NO_PROBLEM: StartProblem = { detail: "", fields: {} };
@@ -97,7 +97,7 @@ export function Start({ chat, config }: { chat: Chat; config: Config }) {
   );
 }
 
-function Notice({ config: { notice, policy } }: { config: Config }) {
+export function Notice({ config: { notice, policy } }: { config: Config }) {
   return (
     <section class="notice" aria-labelledby="notice-title" data-testid="notice">
       <h2 id="notice-title">Before you write</h2>
