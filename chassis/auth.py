@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, get_args
 
 import msgspec
 from flask import g, request
@@ -23,7 +23,11 @@ from chassis import web
 from chassis.ids import new_id
 from chassis.problems import Problem
 
-Role = Literal["public", "visitor", "owner", "admin", "operator", "analyst", "service"]
+StaffRole = Literal["staff-support", "staff-reviewer", "staff-legal", "staff-admin"]
+"""People who work for us. Their roles have names of their own, so that no check of a customer's roles lets them in."""
+
+Role = Literal["public", "visitor", "owner", "admin", "operator", "analyst", "service"] | StaffRole
+STAFF: tuple[StaffRole, ...] = get_args(StaffRole)
 
 ALGORITHM: Literal["Ed25519"] = "Ed25519"
 LIFE_SECONDS = 60

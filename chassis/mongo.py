@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pymongo
@@ -84,6 +84,13 @@ def ping(database: Database[Document]) -> None:
     """A readiness check: raises ``StoreUnavailable`` unless the primary answers."""
     with unavailable(), pymongo.timeout(2):
         database.command("ping")
+
+
+def server_time(database: Database[Document]) -> datetime:
+    """What the primary's clock says, for what must not depend on ours."""
+    with unavailable():
+        moment: datetime = database.command("hello")["localTime"]
+        return moment
 
 
 @contextmanager

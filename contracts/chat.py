@@ -73,6 +73,17 @@ class PostMessage(ConversationCommand, frozen=True, kw_only=True):
     client_id: str
     sender: Sender
     text: str
+    policy_version: str | None = None
+    """Which version of the policy its visitor must have acknowledged for it to be accepted, if any."""
+
+
+class AcknowledgePolicy(ConversationCommand, frozen=True, kw_only=True):
+    """The visitor of an open conversation acknowledges a version of the policy that took effect meanwhile."""
+
+    routing_key = "chat.policy.acknowledge.v1"
+
+    visitor_id: str
+    version: str
 
 
 class AcceptConversation(ConversationCommand, frozen=True, kw_only=True):
@@ -152,6 +163,17 @@ class ConversationClosed(ConversationEvent, frozen=True, kw_only=True):
     digest: str
 
 
+class PolicyAcknowledged(ConversationEvent, frozen=True, kw_only=True):
+    """A visitor acknowledged a later version of the policy in an open conversation."""
+
+    routing_key = "chat.policy.acknowledged.v1"
+
+    site_id: str
+    visitor_id: str
+    version: str
+    acknowledged_at: datetime
+
+
 class MessagePosted(ConversationEvent, frozen=True, kw_only=True):
     """A message is stored: ``seq`` is its place in the conversation, from 1 and without gaps."""
 
@@ -185,7 +207,15 @@ REJECTION_CODES = {
     "already-accepted": "Another operator has accepted this conversation.",
     "not-a-party": "Only the visitor and the operator who accepted can write here.",
     "invalid": "The text is empty or too long.",
+    "policy-not-acknowledged": "The privacy policy has changed; acknowledge the version in force first.",
 }
 
-EVENTS = (ConversationOpened, ConversationAccepted, ConversationClosed, MessagePosted, CommandRejected)
-COMMANDS = (OpenConversation, PostMessage, AcceptConversation, CloseConversation, DropLog)
+EVENTS = (
+    ConversationOpened,
+    ConversationAccepted,
+    ConversationClosed,
+    PolicyAcknowledged,
+    MessagePosted,
+    CommandRejected,
+)
+COMMANDS = (OpenConversation, PostMessage, AcknowledgePolicy, AcceptConversation, CloseConversation, DropLog)

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST, Secrets
+from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST, WITH_TASKS, Secrets
 
 DEFINITIONS = Path(__file__).parent / "rabbitmq" / "definitions.json"
 SHARED_EXCHANGES = "events|commands|signals|dead-letters"
@@ -24,7 +24,7 @@ def with_users(chosen: Secrets, *, spare_vhosts: int = 0) -> dict[str, Any]:
     ]
     definitions["permissions"] = [
         *(_rights(service, BUS_VHOST, service) for service in SERVICES),
-        _everything("transcripts", TASKS_VHOST),
+        *(_everything(service, TASKS_VHOST) for service in WITH_TASKS),
         *(_everything("admin", vhost["name"]) for vhost in definitions["vhosts"]),
     ]
     definitions["policies"] += [

@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 
-from deploy.secrets import Secrets
+from deploy.secrets import STAFF_ROLES, Secrets
 
 SURVEY = [
     {"question_id": "name", "kind": "text", "label": "What may we call you?", "is_required": True, "max_length": 80},
@@ -28,11 +28,20 @@ def customer(chosen: Secrets, origin: str) -> dict[str, Any]:
         "customer": {"name": "Alder & Wren"},
         "site": {"name": "Alder & Wren", "origins": [origin], "site_key": chosen.demo["site_key"]},
         "operators": [{"role": role, "name": name} | sign_in(chosen, role) for role, name in people],
+        "staff": [{"name": f"{one['role'].title()} of Velaro"} | one for one in staff(chosen)],
     }
 
 
 def sign_in(chosen: Secrets, role: str) -> dict[str, str]:
     return {"email": f"{role}@demo.example", "password": chosen.demo[role]}
+
+
+def staff(chosen: Secrets) -> list[dict[str, str]]:
+    """One person of ours for each role."""
+    return [
+        {"role": role, "email": f"{role}@velaro.example", "password": chosen.demo[f"staff-{role}"]}
+        for role in STAFF_ROLES
+    ]
 
 
 def document(chosen: Secrets, origin: str) -> dict[str, Any]:
@@ -43,7 +52,7 @@ def document(chosen: Secrets, origin: str) -> dict[str, Any]:
         "site_page": f"{origin}/demo",
         "operator": sign_in(chosen, "operator"),
         "owner": sign_in(chosen, "owner"),
-        "staff": [],
+        "staff": staff(chosen),
     }
 
 
@@ -66,10 +75,13 @@ def offer_survey(origin: str, owner: dict[str, str], site_key: str, *, address: 
 
 def addresses(demo: dict[str, Any]) -> str:
     """Where to go, for a person."""
+    people = "\n".join(f"    {one['role']:<29}  {one['email']}  {one['password']}" for one in demo["staff"])
     return f"""
   The demo shop, with the widget   {demo["site_page"]}
   The console                      {demo["base_url"]}/console
     operator                       {demo["operator"]["email"]}  {demo["operator"]["password"]}
     owner                          {demo["owner"]["email"]}  {demo["owner"]["password"]}
+  The staff desk                   {demo["base_url"]}/desk
+{people}
   The API                          {demo["base_url"]}/api/docs
 """

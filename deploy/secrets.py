@@ -10,6 +10,9 @@ from chassis.auth import new_key, public_keys
 
 SERVICES = ("accounts", "chat", "transcripts", "surveys", "gateway")
 WITH_DATABASE = tuple(service for service in SERVICES if service != "gateway")
+WITH_TASKS = ("accounts", "transcripts")
+STAFF_ROLES = ("support", "reviewer", "legal", "admin")
+DEMO_SECRETS = ("owner", "operator", "site_key", *(f"staff-{role}" for role in STAFF_ROLES))
 BUS_VHOST = "velaro"
 TASKS_VHOST = "velaro-tasks"
 
@@ -44,7 +47,7 @@ class Secrets:
         }
         if service in WITH_DATABASE:
             files["velaro_mongo_url"] = self.mongo_url(service, service, mongo_hosts, replica_set=replica_set)
-        if service == "transcripts":
+        if service in WITH_TASKS:
             files["velaro_tasks_url"] = self.amqp_url(service, TASKS_VHOST, amqp_hosts)
         return files
 
@@ -57,7 +60,11 @@ class Secrets:
         path = folder / "secrets.json"
         if not path.exists():
             write_private(path, json.dumps(_fresh()))
-        return cls(**json.loads(path.read_text()))
+        kept = json.loads(path.read_text())
+        if missing := [who for who in DEMO_SECRETS if who not in kept["demo"]]:
+            kept["demo"] |= {who: secrets.token_urlsafe(12) for who in missing}
+            write_private(path, json.dumps(kept))
+        return cls(**kept)
 
 
 def _fresh() -> dict[str, object]:
@@ -66,7 +73,7 @@ def _fresh() -> dict[str, object]:
         "mongo": {user: secrets.token_urlsafe(24) for user in users},
         "amqp": {user: secrets.token_urlsafe(24) for user in users},
         "keys": {service: new_key(service) for service in SERVICES},
-        "demo": {who: secrets.token_urlsafe(12) for who in ("owner", "operator", "site_key")},
+        "demo": {who: secrets.token_urlsafe(12) for who in DEMO_SECRETS},
         "erlang_cookie": secrets.token_hex(24),
         "replica_key": secrets.token_hex(64),
     }

@@ -39,4 +39,5 @@ def seed_customer(instance: Instance, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def print_addresses(instance: Instance) -> None:
     print(demo.addresses(json.loads(instance.demo_file.read_text())))
+    print(f"  Every mail that is sent          {instance.mails}/new")
     print(f"  All of this as a file            {instance.demo_file}\n")

@@ -14,6 +14,8 @@ WORKERS = (
     "accounts-consumer",
     "transcripts-worker",
     "transcripts-beat",
+    "accounts-worker",
+    "accounts-beat",
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -43,6 +45,10 @@ class Ports:
     @property
     def erlang_names(self) -> int:
         return self.base + 42
+
+    @property
+    def smtp(self) -> int:
+        return self.base + 43
 
     def of(self, service: str) -> int:
         return self.base if service == "gateway" else self.base + 21 + SERVICES.index(service)
@@ -81,6 +87,11 @@ class Instance:
     @cached_property
     def secrets(self) -> Secrets:
         return Secrets.kept_in(self.folder("secrets"))
+
+    @property
+    def mails(self) -> Path:
+        """Where all mail that is sent ends: each is a file in ``new``."""
+        return self.root / "mails"
 
     def mongo_url(self, user: str, database: str) -> str:
         return self.secrets.mongo_url(user, database, f"127.0.0.1:{self.ports.mongo}")

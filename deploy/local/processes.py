@@ -8,6 +8,7 @@ from deploy.local.instance import WORKERS, Instance
 from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST
 
 PARTITIONS = 8
+MAIL_SENDER = "Velaro <no-reply@velaro.example>"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,14 @@ def _servers(instance: Instance) -> list[Process]:
         Process("epmd", [broker.epmd(), "-address", "127.0.0.1", "-port", str(instance.ports.erlang_names)], "servers"),
         Process("mongod", database.command(instance), "servers", stop_seconds=30),
         Process("rabbitmq", [str(broker.commands() / "rabbitmq-server")], "servers", names, stop_seconds=30),
+        Process("mail", _catcher(instance), "servers"),
     ]
+
+
+def _catcher(instance: Instance) -> list[str]:
+    """An SMTP server that takes any mail, keeps it in a folder and delivers none."""
+    where = ["-l", f"127.0.0.1:{instance.ports.smtp}", "-c", "aiosmtpd.handlers.Mailbox", str(instance.mails)]
+    return [sys.executable, "-m", "aiosmtpd", "-n", *where]
 
 
 def _webs(instance: Instance) -> list[Process]:
@@ -95,6 +103,12 @@ def environment(instance: Instance, service: str) -> dict[str, str]:
             "VELARO_PUBLIC_URL": instance.base_url,
             "VELARO_PARTITIONS": str(PARTITIONS),
             "VELARO_DEMO_SITE_KEY": secrets.demo["site_key"],
+        },
+        "accounts": {
+            "VELARO_TASKS_URL": instance.amqp_url("accounts", TASKS_VHOST),
+            "VELARO_PUBLIC_URL": instance.base_url,
+            "VELARO_SMTP_URL": f"smtp://127.0.0.1:{instance.ports.smtp}",
+            "VELARO_MAIL_SENDER": MAIL_SENDER,
         },
         "chat": {"VELARO_PARTITIONS": str(PARTITIONS)},
         "transcripts": {"VELARO_TASKS_URL": instance.amqp_url("transcripts", TASKS_VHOST)},

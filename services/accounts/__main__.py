@@ -1,10 +1,22 @@
-"""The processes of accounts: ``python -m services.accounts web|consumer|seed``."""
+"""The processes of accounts: ``python -m services.accounts web|consumer|worker|beat|seed``."""
 
 from chassis import commands
-from services.accounts import consumer, seed
+from services.accounts import consumer, seed, tasks
 from services.accounts.bootstrap import SERVICE, bootstrap
 
-PROCESSES = {"web": commands.web(SERVICE, check=bootstrap), "consumer": consumer.main, "seed": seed.main}
+
+def check_worker() -> None:
+    bootstrap()
+    tasks.check()
+
+
+PROCESSES = {
+    "web": commands.web(SERVICE, check=bootstrap),
+    "consumer": consumer.main,
+    "worker": commands.celery_worker(SERVICE, check=check_worker),
+    "beat": commands.celery_beat(SERVICE, check=tasks.check),
+    "seed": seed.main,
+}
 
 if __name__ == "__main__":
     commands.run(SERVICE, PROCESSES)

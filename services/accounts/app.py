@@ -4,10 +4,17 @@ from apiflask import APIFlask
 
 from chassis import auth, mongo, web
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
+from services.accounts.notices import routes as notices
 from services.accounts.operators import routes as operators
 from services.accounts.operators.model import OperatorNotFound
 from services.accounts.policy import routes as policy
-from services.accounts.policy.model import PolicyMissing
+from services.accounts.policy.model import (
+    DraftChanged,
+    DraftMissing,
+    EffectiveTooEarly,
+    PolicyMissing,
+    VersionNotFound,
+)
 from services.accounts.sessions import routes as sessions
 from services.accounts.sessions.model import (
     ExpiryPassed,
@@ -18,6 +25,8 @@ from services.accounts.sessions.model import (
 )
 from services.accounts.sites import routes as sites
 from services.accounts.sites.model import SiteNotFound
+from services.accounts.staff import routes as staff
+from services.accounts.staff.model import StaffSessionNotLive
 from services.accounts.tickets import routes as tickets
 from services.accounts.tickets.model import TicketNotValid, TicketNotYours
 
@@ -30,7 +39,12 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     SiteNotFound: (404, "not-found"),
     TicketNotValid: (404, "not-found"),
     TokenNotFound: (404, "not-found"),
+    StaffSessionNotLive: (404, "not-found"),
+    VersionNotFound: (404, "not-found"),
+    DraftMissing: (404, "not-found"),
+    DraftChanged: (409, "draft-changed"),
     ExpiryPassed: (422, "invalid"),
+    EffectiveTooEarly: (422, "invalid"),
     PolicyMissing: (503, "unavailable"),
 }
 
@@ -42,9 +56,6 @@ def create_app(context: Context | None = None) -> APIFlask:
     app = web.service_app(SERVICE, title="Velaro accounts", readiness=readiness, problems=PROBLEMS)
     app.extensions[SERVICE] = context
     auth.require_token(app, context.verifier)
-    app.register_blueprint(operators.blueprint)
-    app.register_blueprint(policy.blueprint)
-    app.register_blueprint(sessions.blueprint)
-    app.register_blueprint(sites.blueprint)
-    app.register_blueprint(tickets.blueprint)
+    for noun in (notices, operators, policy, sessions, sites, staff, tickets):
+        app.register_blueprint(noun.blueprint)
     return app

@@ -8,9 +8,11 @@ from pymongo.database import Database
 
 from chassis import logs, mongo, settings
 from chassis.auth import TokenVerifier
-from chassis.clock import now
+from chassis.mail import Mailer
 from chassis.outbox import Outbox
+from chassis.tasks import ensure_slots
 from services.accounts.customers.store import CustomerStore
+from services.accounts.notices.store import NoticeStore
 from services.accounts.operators.passwords import Passwords
 from services.accounts.operators.store import OperatorStore
 from services.accounts.policy.actions import post_first_version
@@ -19,6 +21,7 @@ from services.accounts.sessions.model import SessionLimits
 from services.accounts.sessions.store import SessionStore, TokenStore
 from services.accounts.settings import Settings
 from services.accounts.sites.store import SiteStore
+from services.accounts.staff.store import StaffSessionStore, StaffStore
 from services.accounts.tickets.store import TicketStore
 
 SERVICE = "accounts"
@@ -38,6 +41,10 @@ class Context:
     tokens: TokenStore
     tickets: TicketStore
     policies: PolicyStore
+    notices: NoticeStore
+    staff: StaffStore
+    staff_sessions: StaffSessionStore
+    mailer: Mailer
     passwords: Passwords
     limits: SessionLimits
 
@@ -66,6 +73,10 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
         tokens=TokenStore(database, outbox=outbox),
         tickets=TicketStore(database),
         policies=PolicyStore(database),
+        notices=NoticeStore(database),
+        staff=StaffStore(database),
+        staff_sessions=StaffSessionStore(database),
+        mailer=Mailer(chosen.smtp_url.get_secret_value(), sender=chosen.mail_sender, timeout=chosen.mail_timeout),
         passwords=Passwords(
             time_cost=chosen.argon2_time_cost,
             memory_kib=chosen.argon2_memory_kib,
@@ -78,9 +89,20 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
 
 def _prepare(made: Context) -> None:
     Outbox(made.database).ensure_indexes()
-    for store in (made.sites, made.operators, made.sessions, made.tokens, made.tickets, made.policies):
+    ensure_slots(made.database)
+    for store in (
+        made.sites,
+        made.operators,
+        made.sessions,
+        made.tokens,
+        made.tickets,
+        made.policies,
+        made.notices,
+        made.staff,
+        made.staff_sessions,
+    ):
         store.ensure_indexes()
-    post_first_version(now=now(), policies=made.policies)
+    post_first_version(policies=made.policies)
 
 
 def context() -> Context:

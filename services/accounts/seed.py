@@ -1,20 +1,21 @@
-"""Makes a customer with a site and operators from JSON on standard input, and prints what there is now.
+"""Makes a customer with a site and operators, and staff, from JSON on standard input; prints what there is now.
 
     python -m services.accounts seed < customer.json
 
 Run again, also after it was stopped half-way, it completes and corrects what is there and adds nothing twice:
-a customer is known by its name, a site by its name within the customer, an operator by the e-mail address.
+a customer is known by its name, a site by its name within the customer, operators and staff by the e-mail address.
 """
 
 import sys
 from contextlib import redirect_stdout
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
+from chassis.auth import StaffRole
 from chassis.clock import now
 from chassis.ids import new_id
 from chassis.web import Body
@@ -23,6 +24,7 @@ from services.accounts.customers.model import Customer
 from services.accounts.operators.model import EmailTaken, Operator, OperatorRole, valid_email, valid_password
 from services.accounts.sessions.actions import sign_out_everywhere
 from services.accounts.sites.model import IpCapture, Site, SiteKeyTaken, new_site_key, origin
+from services.accounts.staff.model import Staff
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -46,10 +48,29 @@ class SeededOperator(Body):
     password: Annotated[str, AfterValidator(valid_password)]
 
 
+class SeededStaff(Body):
+    email: Annotated[str, AfterValidator(valid_email)]
+    name: Name
+    role: Literal["support", "reviewer", "legal", "admin"]
+    password: Annotated[str, AfterValidator(valid_password)]
+
+    @property
+    def staff_role(self) -> StaffRole:
+        """What the role is called where roles of operators are about as well."""
+        roles: dict[str, StaffRole] = {
+            "support": "staff-support",
+            "reviewer": "staff-reviewer",
+            "legal": "staff-legal",
+            "admin": "staff-admin",
+        }
+        return roles[self.role]
+
+
 class Seed(Body):
     customer: SeededCustomer
     site: SeededSite
     operators: Annotated[list[SeededOperator], Field(max_length=100)] = []
+    staff: Annotated[list[SeededStaff], Field(max_length=100)] = []
 
 
 def main() -> None:
@@ -77,6 +98,7 @@ def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
     context.customers.add_once(Customer(customer_id=customer_id, name=wanted.customer.name, created_at=now))
     site = _site(wanted.site, customer_id, context=context, now=now)
     operators = [_operator(one, customer_id, context=context, now=now) for one in wanted.operators]
+    staff = [_staff(one, context=context, now=now) for one in wanted.staff]
     return {
         "customer_id": customer_id,
         "site_id": site.site_id,
@@ -85,6 +107,7 @@ def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
             {"operator_id": one.operator_id, "email": one.email, "name": one.name, "role": one.role}
             for one in operators
         ],
+        "staff": [{"staff_id": one.staff_id, "email": one.email, "name": one.name, "role": one.role} for one in staff],
     }
 
 
@@ -131,3 +154,24 @@ def _correct(wanted: SeededOperator, known: Operator, *, context: Context, now: 
     # First the sessions that stood on the old password: stopped in between, the next run comes by here again.
     sign_out_everywhere(known.customer_id, known.operator_id, now=now, sessions=context.sessions)
     context.operators.set_password(known.customer_id, known.operator_id, context.passwords.hash(wanted.password))
+
+
+def _staff(wanted: SeededStaff, *, context: Context, now: datetime) -> Staff:
+    known = context.staff.by_email(wanted.email)
+    if known is None:
+        return context.staff.add_once(
+            Staff(
+                staff_id=new_id(),
+                email=wanted.email,
+                name=wanted.name,
+                role=wanted.staff_role,
+                password_hash=context.passwords.hash(wanted.password),
+                created_at=now,
+            )
+        )
+    context.staff.set_details(known.staff_id, name=wanted.name, role=wanted.staff_role)
+    if not context.passwords.matches(wanted.password, known.password_hash):
+        # As with operators: first the sessions that stood on the old one.
+        context.staff_sessions.remove_all(known.staff_id)
+        context.staff.set_password(known.staff_id, context.passwords.hash(wanted.password))
+    return context.staff.get(known.staff_id)

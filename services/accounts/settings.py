@@ -2,17 +2,27 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
-from chassis.settings import StoreSettings
+from chassis.mail import MailSettings
+from chassis.settings import StoreSettings, address
 
 
-class Settings(StoreSettings):
+class Settings(StoreSettings, MailSettings):
     """Everything the accounts service reads from its environment. The defaults are those for production."""
 
+    tasks_url: SecretStr
+    public_url: str = Field(pattern=r"^https?://[^/\s]+$")
     session_idle_limit: timedelta = timedelta(hours=2)
     session_absolute_limit: timedelta = timedelta(hours=16)
     argon2_time_cost: int = Field(default=3, ge=1)
     argon2_memory_kib: int = Field(default=64 * 1024, ge=8)
     argon2_parallelism: int = Field(default=4, ge=1)
     passwords_at_once: int = Field(default=4, ge=1)
+    sweep_policy_every: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    notice_claimed_for: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(seconds=1))
+
+    @field_validator("tasks_url")
+    @classmethod
+    def _names_a_broker_of_tasks(cls, value: SecretStr) -> SecretStr:
+        return address(value, "amqp", "amqps")

@@ -17,6 +17,7 @@ from contracts.chat import (
     REJECTION_CODES,
     TEXT_MAX_LENGTH,
     AcceptConversation,
+    AcknowledgePolicy,
     Capture,
     CloseConversation,
     CommandRejected,
@@ -27,6 +28,7 @@ from contracts.chat import (
     MessagePosted,
     OpenConversation,
     Page,
+    PolicyAcknowledged,
     PostMessage,
     Sender,
 )
@@ -162,6 +164,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int = 0
     digest: str = ""
     is_sealed: bool = False
+    policy_acknowledged_at: datetime | None = None
 
     @property
     def status(self) -> Status:
@@ -266,6 +269,10 @@ def refusal_of(command: PostMessage, head: Head | None) -> str | None:
         return "not-open"
     if not _is_party(command.sender, head.conversation):
         return "not-a-party"
+    if command.policy_version is not None and not _covers(
+        head.conversation.acknowledged_policy_version, command.policy_version
+    ):
+        return "policy-not-acknowledged"
     return None if 1 <= len(command.text) <= TEXT_MAX_LENGTH else "invalid"
 
 
@@ -377,6 +384,26 @@ def accepted(command: AcceptConversation, head: Head | None, *, accepted_at: dat
     return conversation
 
 
+def acknowledged(command: AcknowledgePolicy, head: Head | None, *, acknowledged_at: datetime) -> Conversation:
+    """The conversation with the policy acknowledged; unchanged when that version, or a later one, was before."""
+    if head is None or head.conversation.visitor_id != command.visitor_id:
+        raise Refused("not-found")
+    if _covers(head.conversation.acknowledged_policy_version, command.version):
+        return head.conversation
+    if not head.is_open:
+        raise Refused("not-open")
+    return msgspec.structs.replace(
+        head.conversation, acknowledged_policy_version=command.version, policy_acknowledged_at=acknowledged_at
+    )
+
+
+def _covers(acknowledged: str, wanted: str) -> bool:
+    """Whether it is that version, or a later one: of two gateways one may know of a new version before the other."""
+    if acknowledged == wanted:
+        return True
+    return acknowledged.isdecimal() and wanted.isdecimal() and int(acknowledged) > int(wanted)
+
+
 def ended(command: CloseConversation, head: Head | None, *, closed_at: datetime, end_id: str) -> End:
     """The mark under which nothing more is said: the one that stands, when the command has come before."""
     if head is None or _is_foreign(command.closed_by, head.conversation):
@@ -475,6 +502,18 @@ def conversation_accepted(conversation: Conversation, *, caused_by: str) -> Conv
         operator_id=operator.id,
         operator_name=operator.name,
         accepted_at=accepted_at,
+    )
+
+
+def policy_acknowledged(conversation: Conversation, *, caused_by: str) -> PolicyAcknowledged:
+    return PolicyAcknowledged(
+        customer_id=conversation.customer_id,
+        conversation_id=conversation.conversation_id,
+        caused_by=caused_by,
+        site_id=conversation.site_id,
+        visitor_id=conversation.visitor_id,
+        version=conversation.acknowledged_policy_version,
+        acknowledged_at=conversation.policy_acknowledged_at or conversation.opened_at,
     )
 
 

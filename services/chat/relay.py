@@ -25,6 +25,7 @@ from chassis.mongo import StoreUnavailable
 from contracts.chat import (
     COMMANDS,
     AcceptConversation,
+    AcknowledgePolicy,
     Capture,
     CloseConversation,
     ConversationCommand,
@@ -185,6 +186,8 @@ class Relay:
                     return self._open(command)
                 case AcceptConversation():
                     self._accept(command)
+                case AcknowledgePolicy():
+                    self._acknowledge(command)
                 case CloseConversation():
                     self._close(command)
                 case DropLog():
@@ -225,6 +228,16 @@ class Relay:
             conversation = model.accepted(command, head, accepted_at=self._clock())
             if self._keep(head, conversation, self._conversations.accept):
                 self._announce([model.conversation_accepted(conversation, caused_by=command.command_id)])
+                return
+            self._give_way(command)
+        raise Restart
+
+    def _acknowledge(self, command: AcknowledgePolicy) -> None:
+        for _ in range(2):
+            head = self._head(command)
+            conversation = model.acknowledged(command, head, acknowledged_at=self._clock())
+            if self._keep(head, conversation, self._conversations.acknowledge):
+                self._announce([model.policy_acknowledged(conversation, caused_by=command.command_id)])
                 return
             self._give_way(command)
         raise Restart

@@ -138,6 +138,7 @@ class ConversationReply(Reply):
     last_message: LastMessageReply | None
     position: int | None
     is_sealed: bool
+    acknowledged_policy_version: str
 
     @classmethod
     def of(cls, view: ConversationView) -> Self:
@@ -157,6 +158,7 @@ class ConversationReply(Reply):
             last_message=LastMessageReply.model_validate(view.last_message) if view.last_message else None,
             position=view.position,
             is_sealed=conversation.is_sealed,
+            acknowledged_policy_version=conversation.acknowledged_policy_version,
         )
 
 

@@ -37,6 +37,7 @@ from services.chat.model import (
 DUPLICATE_KEY = 11000
 LOG_PAGE = 200
 ACCEPTED = frozenset({"status", "operator", "accepted_at", "accepted_by_command"})
+ACKNOWLEDGED = frozenset({"acknowledged_policy_version", "policy_acknowledged_at"})
 CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
 EMPTY_LOG_KEPT = timedelta(days=1)
 """How long the wordless places of a dropped log still stand against late writers."""
@@ -290,6 +291,11 @@ class ConversationStore:
     def accept(self, conversation: Conversation) -> bool:
         """Hand the conversation from the queue to its operator; False when it is not in the queue any more."""
         return self._set(conversation, ACCEPTED, where={"status": "queued"})
+
+    @unavailable()
+    def acknowledge(self, conversation: Conversation) -> bool:
+        """Keep which version of the policy is acknowledged; False when the conversation is closed."""
+        return self._set(conversation, ACKNOWLEDGED, where={"closed_at": None})
 
     @unavailable()
     def end(self, end: End) -> bool:

@@ -21,6 +21,7 @@ from services.gateway.routes import (
     pages,
     sessions,
     sites,
+    staff,
     surveys,
     transcripts,
     widget,
@@ -30,7 +31,14 @@ from services.gateway.sockets import Sockets
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {NotBuilt: (503, "not-built")}
 
-REFUSALS = {"not-found": 404, "not-open": 409, "already-accepted": 409, "not-a-party": 403, "invalid": 422}
+REFUSALS = {
+    "not-found": 404,
+    "not-open": 409,
+    "already-accepted": 409,
+    "not-a-party": 403,
+    "invalid": 422,
+    "policy-not-acknowledged": 409,
+}
 """The status of each code with which chat refuses a command."""
 
 PASSED_ON = frozenset({403, 404, 409, 410, 422, 429})
@@ -61,7 +69,7 @@ def create_app(context: Context | None = None) -> APIFlask:
     app.url_map.converters["opaque"] = OpaqueConverter
     app.config["OPENAPI_VERSION"] = "3.1.0"
     app.security_schemes = access.SECURITY_SCHEMES
-    _register_refusals(app)
+    _register_refusals(app, context)
     for blueprint in (
         widget.blueprint,
         sessions.blueprint,
@@ -69,6 +77,7 @@ def create_app(context: Context | None = None) -> APIFlask:
         transcripts.blueprint,
         sites.blueprint,
         surveys.blueprint,
+        *staff.BLUEPRINTS,
         documents.blueprint,
         pages.blueprint,
     ):
@@ -85,6 +94,7 @@ def _put_sockets_in_front(app: APIFlask, context: Context) -> None:
     surroundings = Surroundings(
         settings=context.settings,
         accounts=context.accounts,
+        policy=context.policy,
         chat=context.chat,
         history=context.history,
         commands=context.commands,
@@ -102,9 +112,12 @@ def _check_bus(context: Context) -> None:
         raise RuntimeError(context.bus.state)
 
 
-def _register_refusals(app: APIFlask) -> None:
+def _register_refusals(app: APIFlask, context: Context) -> None:
     def refused(error: CommandRefused) -> Any:
-        return _say(app, Problem(REFUSALS.get(error.code, 409), error.code, error.detail))
+        problem = Problem(REFUSALS.get(error.code, 409), error.code, error.detail)
+        if error.code == "policy-not-acknowledged":
+            problem.members["policy_version"] = context.policy.version_in_force()
+        return _say(app, problem)
 
     def passed_on(error: RemoteProblem) -> Any:
         return _say(app, _problem_of(error))

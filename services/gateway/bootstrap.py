@@ -15,6 +15,8 @@ from services.gateway.clients import (
     AccountsClient,
     ChatClient,
     HistoryReader,
+    PolicyClient,
+    StaffClient,
     SurveysClient,
     TranscriptsClient,
 )
@@ -53,6 +55,8 @@ class Context:
 
     settings: Settings
     accounts: AccountsClient
+    policy: PolicyClient
+    staff: StaffClient
     chat: ChatClient
     transcripts: TranscriptsClient
     surveys: SurveysClient
@@ -74,21 +78,32 @@ def bootstrap(chosen: Settings | None = None) -> Context:
     def service(name: str, url: str) -> ServiceClient:
         return ServiceClient(url, audience=name, issuer=issuer)
 
+    at_accounts = service("accounts", chosen.accounts_url)
     accounts = AccountsClient(
-        service("accounts", chosen.accounts_url),
+        at_accounts,
         introspection_cache=chosen.introspection_cache,
         site_cache=chosen.site_cache,
     )
     chat = ChatClient(service("chat", chosen.chat_url), introspection_cache=chosen.introspection_cache)
     transcripts = TranscriptsClient(service("transcripts", chosen.transcripts_url))
     surveys = SurveysClient(service("surveys", chosen.surveys_url), site_cache=chosen.site_cache)
-    return _on_the_bus(chosen, accounts=accounts, chat=chat, transcripts=transcripts, surveys=surveys)
+    return _on_the_bus(
+        chosen,
+        accounts=accounts,
+        policy=PolicyClient(at_accounts),
+        staff=StaffClient(at_accounts, introspection_cache=chosen.introspection_cache),
+        chat=chat,
+        transcripts=transcripts,
+        surveys=surveys,
+    )
 
 
 def _on_the_bus(
     chosen: Settings,
     *,
     accounts: AccountsClient,
+    policy: PolicyClient,
+    staff: StaffClient,
     chat: ChatClient,
     transcripts: TranscriptsClient,
     surveys: SurveysClient,
@@ -111,6 +126,8 @@ def _on_the_bus(
     return Context(
         settings=chosen,
         accounts=accounts,
+        policy=policy,
+        staff=staff,
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,

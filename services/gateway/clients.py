@@ -48,6 +48,23 @@ class Operator(msgspec.Struct, frozen=True):
     role: Role
 
 
+class StaffCredential(msgspec.Struct, frozen=True):
+    """What accounts knows of a session of staff."""
+
+    session_id: str
+    staff_id: str
+    role: Role
+    name: str
+    email: str
+    expires_at: datetime
+
+
+class StaffSignIn(StaffCredential, frozen=True, kw_only=True):
+    """A new session of staff; ``token`` is its secret."""
+
+    token: str
+
+
 class SignIn(msgspec.Struct, frozen=True):
     """A new session; ``token`` is its secret."""
 
@@ -108,6 +125,7 @@ class PolicyVersion(msgspec.Struct, frozen=True):
     version: str
     effective_at: str
     posted_at: str | None = None
+    summary: str = ""
     text: str = ""
 
 
@@ -194,14 +212,87 @@ def found_or_none(ask: Callable[[], Any]) -> Any:
         raise
 
 
+class PolicyClient:
+    """The privacy policy. Which version is in force is asked at intervals, and never on the way of a message."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+        self._known: Policy | None = None
+
+    def refresh(self) -> Policy:
+        """The policy as it is now; what it is now is what is known from here on."""
+        self._known = msgspec.convert(self._service.get("/internal/v1/policy", caller=GATEWAY), Policy)
+        return self._known
+
+    def recent(self) -> Policy:
+        """The policy as it was when last asked."""
+        return self._known or self.refresh()
+
+    def version_in_force(self) -> str:
+        """The version that visitors must have acknowledged."""
+        return self.recent().in_force.version
+
+    def versions(self) -> Any:
+        return self._service.get("/internal/v1/policy/versions", caller=GATEWAY)
+
+    def version(self, version: str) -> Any:
+        return self._service.get(f"/internal/v1/policy/versions/{version}", caller=GATEWAY)
+
+    def draft(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/policy/draft", caller=caller)
+
+    def save_draft(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.put("/internal/v1/policy/draft", caller=caller, json=body)
+
+    def drop_draft(self, caller: Caller, params: dict[str, Any]) -> None:
+        self._service.delete("/internal/v1/policy/draft", caller=caller, params=params)
+
+    def post(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.post("/internal/v1/policy/versions", caller=caller, json=body)
+
+    def notices(self, caller: Caller, version: str) -> Any:
+        return self._service.get(f"/internal/v1/policy/versions/{version}/notices", caller=caller)
+
+
+class StaffClient:
+    """Who of us is signed in."""
+
+    def __init__(self, service: ServiceClient, *, introspection_cache: float) -> None:
+        self._service = service
+        self._credentials: Recent[StaffCredential] = Recent(introspection_cache)
+
+    def sign_in(self, *, email: str, password: str, ip: str, user_agent: str) -> StaffSignIn:
+        body = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
+        made = self._service.post("/internal/v1/staff/sessions", caller=GATEWAY, json=body)
+        return msgspec.convert(made, StaffSignIn)
+
+    def introspect(self, token: str) -> StaffCredential | None:
+        """Whose session this is; None if nobody's."""
+        key = fingerprint(token)
+        if known := self._credentials.get(key):
+            return known
+        asked = {"token": token}
+        found = found_or_none(
+            lambda: self._service.post("/internal/v1/staff/introspections", caller=GATEWAY, json=asked)
+        )
+        if found is None:
+            return None
+        credential = msgspec.convert(found, StaffCredential)
+        self._credentials.put(key, credential)
+        return credential
+
+    def sign_out(self, caller: Caller) -> None:
+        self._service.delete("/internal/v1/staff/sessions/current", caller=caller)
+        self._credentials.drop(lambda credential: credential.session_id == caller.session_id)
+
+
 class AccountsClient:
-    """Operators, sites, sessions, tickets and the policy."""
+    """Operators, sites, sessions and tickets."""
 
     def __init__(self, service: ServiceClient, *, introspection_cache: float, site_cache: float) -> None:
         self._service = service
         self._credentials: Recent[Credential] = Recent(introspection_cache)
         self._sites: Recent[Site] = Recent(site_cache)
-        self._policies: Recent[Policy] = Recent(site_cache)
 
     def sign_in(self, *, email: str, password: str, ip: str, user_agent: str) -> SignIn:
         body = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
@@ -267,13 +358,6 @@ class AccountsClient:
 
     def sites(self, caller: Caller) -> Any:
         return self._service.get("/internal/v1/sites", caller=caller)
-
-    def policy(self) -> Policy:
-        if known := self._policies.get(""):
-            return known
-        policy = msgspec.convert(self._service.get("/internal/v1/policy", caller=GATEWAY), Policy)
-        self._policies.put("", policy)
-        return policy
 
 
 class ChatClient:

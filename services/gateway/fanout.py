@@ -24,6 +24,7 @@ from contracts.chat import (
     ConversationEvent,
     ConversationOpened,
     MessagePosted,
+    PolicyAcknowledged,
     Sender,
 )
 from contracts.payload import Event
@@ -119,6 +120,7 @@ class Fanout:
             ConversationOpened: self._conversation_opened,
             ConversationAccepted: self._conversation_accepted,
             ConversationClosed: self._conversation_closed,
+            PolicyAcknowledged: self._policy_acknowledged,
             SessionRevoked: self._session_revoked,
         }
 
@@ -288,6 +290,9 @@ class Fanout:
 
     def _command_rejected(self, here: _Here, event: CommandRejected) -> None:
         """Only who sent the command hears of it, and has."""
+
+    def _policy_acknowledged(self, here: _Here, event: PolicyAcknowledged) -> None:
+        """Only who acknowledged it waits to hear of it, and has."""
 
     def _conversation_opened(self, here: _Here, event: ConversationOpened) -> None:
         _seat(here, "visitor", event.visitor_id, event.conversation_id)

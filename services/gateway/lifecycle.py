@@ -7,6 +7,8 @@ from collections.abc import Callable
 import gevent
 import structlog
 
+from chassis.http import RemoteProblem
+from chassis.problems import Unavailable
 from services.gateway.bootstrap import Context
 from services.gateway.sockets import Sockets
 
@@ -22,6 +24,7 @@ class Lifecycle:
         self._context = context
         self._sockets = sockets
         self._stopped = threading.Event()
+        self._policy_due = 0.0
 
     def start(self) -> None:
         """Connect to the bus and begin to keep time; returns at once."""
@@ -46,6 +49,19 @@ class Lifecycle:
             gevent.sleep(TICK_SECONDS)
             self._call(self._context.fanout.tick)
             self._call(self._sockets.tick)
+            self._call(self._watch_policy)
+
+    def _watch_policy(self, now: float) -> None:
+        if now >= self._policy_due:
+            self._policy_due = now + self._context.settings.policy_refresh
+            gevent.spawn(self._refresh_policy)
+
+    def _refresh_policy(self) -> None:
+        try:
+            self._context.policy.refresh()
+        except (Unavailable, RemoteProblem) as error:
+            # What was in force a moment ago goes on to count.
+            log.warning("policy not refreshed", reason=type(error).__name__)
 
     def _call(self, tick: Callable[[float], None]) -> None:
         try:

@@ -79,6 +79,16 @@ class AcceptedForProcessing(Reply):
     conversation_id: str | None = None
 
 
+class AcknowledgementIn(Body):
+    policy_version: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class AcknowledgementOut(Reply):
+    conversation_id: str
+    policy_version: str
+    acknowledged_at: datetime
+
+
 class MessageIn(Body):
     client_id: OpaqueId
     text: Text
@@ -326,12 +336,91 @@ class PolicyVersionOut(Reply):
     version: str
     effective_at: datetime
     posted_at: datetime | None = None
+    summary: str = ""
     text: str
 
 
 class PolicyOut(Reply):
     in_force: PolicyVersionOut
     upcoming: PolicyVersionOut | None
+
+
+class PolicyStandingOut(Reply):
+    version: str
+    state: Literal["upcoming", "in-force", "past"]
+    effective_at: datetime
+    posted_at: datetime
+    summary: str
+
+
+class PolicyVersionsOut(Reply):
+    versions: list[PolicyStandingOut]
+
+
+class PolicyDraftIn(Body):
+    """Without ``draft_id``, a new draft."""
+
+    draft_id: OpaqueId | None = None
+    revision: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    summary: Annotated[str, StringConstraints(max_length=2000)]
+    text: Annotated[str, StringConstraints(max_length=100_000)]
+
+
+class PolicyDraftQuery(Query):
+    draft_id: OpaqueId
+    revision: Annotated[int, Field(ge=1, le=2**31)]
+
+
+class PolicyPostIn(Body):
+    draft_id: OpaqueId
+    revision: Annotated[int, Field(ge=1, le=2**31)]
+    effective_at: Timestamp | None = None
+
+
+class PolicyDraftOut(Reply):
+    draft_id: str
+    revision: int
+    summary: str
+    text: str
+    saved_at: datetime
+
+
+class UnsentNoticeOut(Reply):
+    customer_id: str
+    attempts: int
+    addresses: list[str]
+    reason: str
+
+
+class NoticesProgressOut(Reply):
+    """How many of how many; ``repeated`` counts the mails that may have been sent a second time."""
+
+    kind: Literal["notice", "reminder"]
+    customers: int
+    is_planned: bool
+    sent: int
+    waiting: int
+    failed: int
+    repeated: int
+    away_since: datetime | None
+    unsent: list[UnsentNoticeOut]
+
+
+class NoticesOut(Reply):
+    version: str
+    notices: list[NoticesProgressOut]
+
+
+class StaffOut(Reply):
+    staff_id: str
+    name: str
+    email: str
+    role: str
+
+
+class StaffSessionOut(Reply):
+    staff: StaffOut
+    expires_at: datetime
 
 
 class SignInIn(Body):
@@ -414,6 +503,7 @@ class ConversationOut(Reply):
     last_message: LastMessageOut | None = None
     position: int | None = None
     is_sealed: bool = False
+    acknowledged_policy_version: str = ""
 
 
 class ConversationsOut(Reply):
@@ -486,11 +576,17 @@ class ResponseOut(Reply):
     answers: list[AnswerOut]
 
 
+class AcknowledgedOut(Reply):
+    version: str
+    acknowledged_at: datetime
+
+
 class TranscriptOut(TranscriptSummaryOut):
     messages: list[MessageOut]
     captured: CapturedOut | None = None
     responses: list[ResponseOut] = []
     acknowledged_policy_version: str = ""
+    acknowledgements: list[AcknowledgedOut] = []
     digest: str = ""
     last_seq: int = 0
 

@@ -22,7 +22,15 @@ from chassis.ids import new_id
 from chassis.problems import Unavailable
 from contracts.chat import CommandRejected, ConversationEvent, MessagePosted, PostMessage, Sender
 from services.gateway import frames
-from services.gateway.clients import AccountsClient, ChatClient, Claims, History, HistoryReader, StoredMessage
+from services.gateway.clients import (
+    AccountsClient,
+    ChatClient,
+    Claims,
+    History,
+    HistoryReader,
+    PolicyClient,
+    StoredMessage,
+)
 from services.gateway.commands import Commands
 from services.gateway.connection import OUTBOX_FRAMES, Connection
 from services.gateway.fanout import Fanout, message_frame
@@ -56,6 +64,7 @@ class Surroundings:
 
     settings: Settings
     accounts: AccountsClient
+    policy: PolicyClient
     chat: ChatClient
     history: HistoryReader
     commands: Commands
@@ -158,6 +167,8 @@ class Session:
         # We hear the bus already: what arrives meanwhile is held, so nothing falls between the list and the socket.
         try:
             standings = _aside(lambda: list(self._standings()))
+            # So that what a message needs is known before there is one.
+            _aside(self._here.policy.recent)
         except (Unavailable, RemoteProblem):
             self.close(1013)
             return False
@@ -236,6 +247,7 @@ class Session:
             client_id=frame.client_id,
             sender=Sender(kind=self._self.kind, id=self._self.id, name=self._self.name),
             text=frame.text,
+            policy_version=self._here.policy.version_in_force() if self.kind == "visitor" else None,
         )
         self._queue(view, command)
 

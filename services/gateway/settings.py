@@ -31,6 +31,7 @@ class Settings(ServiceSettings):
     answer_timeout: Seconds = 5.0
     introspection_cache: Annotated[float, Field(ge=0, le=10)] = 4.0
     site_cache: Annotated[float, Field(ge=0, le=30)] = 30.0
+    policy_refresh: Annotated[float, Field(gt=0, le=30)] = 5.0
 
     sign_ins_per_minute: Positive = 20
     visits_per_minute: Positive = 600
@@ -69,4 +70,12 @@ class Settings(ServiceSettings):
     @property
     def session_cookie(self) -> str:
         """The name that makes browsers guard the cookie; it needs TLS, which a local try-out does not have."""
-        return "__Host-session" if self.is_secure else "session"
+        return self._cookie("session")
+
+    @property
+    def staff_cookie(self) -> str:
+        """Staff have a cookie of their own, so that who is both is never one as the other."""
+        return self._cookie("staff")
+
+    def _cookie(self, name: str) -> str:
+        return f"__Host-{name}" if self.is_secure else name

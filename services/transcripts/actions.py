@@ -19,6 +19,7 @@ from contracts.chat import (
     ConversationClosed,
     ConversationOpened,
     MessagePosted,
+    PolicyAcknowledged,
 )
 from contracts.payload import Payload
 from contracts.surveys import ResponseRecorded
@@ -90,7 +91,7 @@ def _fact_in(payload: Payload) -> Fact | None:
     match payload:
         case ConversationOpened():
             return Opening(opened=payload, captured=understood(payload.capture))
-        case ConversationAccepted() | ConversationClosed() | ResponseRecorded():
+        case ConversationAccepted() | ConversationClosed() | PolicyAcknowledged() | ResponseRecorded():
             return payload
     return None
 

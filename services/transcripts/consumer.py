@@ -12,7 +12,13 @@ from chassis.commands import stop_when_told
 from chassis.http import ServiceUnavailable
 from chassis.outbox import Dispatcher
 from chassis.problems import Unavailable
-from contracts.chat import ConversationAccepted, ConversationClosed, ConversationOpened, MessagePosted
+from contracts.chat import (
+    ConversationAccepted,
+    ConversationClosed,
+    ConversationOpened,
+    MessagePosted,
+    PolicyAcknowledged,
+)
 from contracts.surveys import ResponseRecorded
 from services.transcripts import actions
 from services.transcripts.actions import FetchMessages
@@ -28,7 +34,14 @@ MOST_DELIVERIES = 200
 
 QUEUE = WorkQueue(
     "transcripts.record-messages",
-    hears=(ConversationOpened, ConversationAccepted, ConversationClosed, MessagePosted, ResponseRecorded),
+    hears=(
+        ConversationOpened,
+        ConversationAccepted,
+        ConversationClosed,
+        PolicyAcknowledged,
+        MessagePosted,
+        ResponseRecorded,
+    ),
 )
 
 

@@ -9,7 +9,14 @@ from typing import Literal
 
 import msgspec
 
-from contracts.chat import Capture, ConversationAccepted, ConversationClosed, ConversationOpened, Sender
+from contracts.chat import (
+    Capture,
+    ConversationAccepted,
+    ConversationClosed,
+    ConversationOpened,
+    PolicyAcknowledged,
+    Sender,
+)
 from contracts.digest import digest_of
 from contracts.surveys import Answer, ResponseRecorded
 
@@ -68,7 +75,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     captured: Captured
 
 
-Fact = Opening | ConversationAccepted | ConversationClosed | ResponseRecorded
+Fact = Opening | ConversationAccepted | ConversationClosed | PolicyAcknowledged | ResponseRecorded
 """What is noted of a conversation beside its messages; in any order, and any number of times."""
 
 
@@ -88,6 +95,13 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
 
     operator_id: str
     name: str
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """The visitor acknowledged a version of the privacy policy."""
+
+    version: str
+    acknowledged_at: datetime
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,8 +142,18 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     captured: Captured = Captured()
     responses: tuple[Response, ...] = ()
     acknowledged_policy_version: str = ""
+    acknowledgements: tuple[Acknowledgement, ...] = ()
     storage: Storage = "live"
     archive: Archive | None = None
+
+
+def acknowledgements(transcript: Transcript) -> list[Acknowledgement]:
+    """Every version that was acknowledged, and when: the first by opening the conversation."""
+    later = sorted(transcript.acknowledgements, key=lambda each: each.acknowledged_at)
+    if transcript.opened_at is None:
+        return later
+    first = Acknowledgement(version=transcript.acknowledged_policy_version, acknowledged_at=transcript.opened_at)
+    return [first, *(each for each in later if each.version != first.version)]
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):

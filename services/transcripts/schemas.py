@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from chassis.web import Query, Reply
 from contracts.chat import SenderKind
-from services.transcripts.model import CursorNotValid, Message, Place, Storage, Transcript
+from services.transcripts.model import CursorNotValid, Message, Place, Storage, Transcript, acknowledgements
 
 _rfc3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,11 +117,17 @@ class ResponseReply(Reply):
     answers: list[AnswerReply]
 
 
+class AcknowledgementReply(Reply):
+    version: str
+    acknowledged_at: datetime
+
+
 class TranscriptReply(TranscriptSummary):
     messages: list[MessageReply]
     captured: CapturedReply
     responses: list[ResponseReply]
     acknowledged_policy_version: str
+    acknowledgements: list[AcknowledgementReply]
     digest: str
     last_seq: int
 
@@ -149,6 +155,7 @@ def transcript_reply(transcript: Transcript, messages: Sequence[Message]) -> Tra
         captured=CapturedReply.model_validate(transcript.captured),
         responses=[ResponseReply.model_validate(response) for response in responses],
         acknowledged_policy_version=transcript.acknowledged_policy_version,
+        acknowledgements=[AcknowledgementReply.model_validate(each) for each in acknowledgements(transcript)],
         digest=transcript.digest,
         last_seq=transcript.last_seq,
     )

@@ -16,10 +16,11 @@ from pymongo.errors import BulkWriteError
 
 from chassis import mongo
 from chassis.outbox import Outbox
-from contracts.chat import ConversationAccepted, ConversationClosed, MessagePosted
+from contracts.chat import ConversationAccepted, ConversationClosed, MessagePosted, PolicyAcknowledged
 from contracts.surveys import ResponseRecorded
 from contracts.transcripts import TranscriptSealed
 from services.transcripts.model import (
+    Acknowledgement,
     Archive,
     Fact,
     Message,
@@ -286,6 +287,13 @@ def _(fact: ConversationAccepted) -> UpdateOne:
 def _(fact: ConversationClosed) -> UpdateOne:
     changes = {"site_id": fact.site_id, "visitor_id": fact.visitor_id, "closed_at": fact.closed_at}
     return _upsert(fact.customer_id, fact.conversation_id, {"$set": changes})
+
+
+@_update_of.register
+def _(fact: PolicyAcknowledged) -> UpdateOne:
+    acknowledgement = Acknowledgement(version=fact.version, acknowledged_at=fact.acknowledged_at)
+    changes = {"$addToSet": {"acknowledgements": _document(acknowledgement)}}
+    return _upsert(fact.customer_id, fact.conversation_id, changes)
 
 
 @_update_of.register

@@ -1,12 +1,13 @@
 """What the tests of accounts build their situations from."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chassis.ids import new_id
 from services.accounts.bootstrap import Context
 from services.accounts.operators.model import Operator
+from services.accounts.policy.model import NOTICE_PERIOD, Draft
 from services.accounts.sites.model import Site
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -40,3 +41,16 @@ def outbox(context: Context) -> list[dict[str, Any]]:
     """What waits to be announced, as it will be on the bus."""
     rows = context.database["outbox"].find().sort("_id")
     return [{"type": row["type"], **json.loads(row["payload"])} for row in rows]
+
+
+def a_draft(**changed: Any) -> Draft:
+    fields = {"draft_id": new_id(), "revision": 0, "summary": "Less.", "text": "We keep less.", "saved_at": NOW}
+    return Draft(**{"saved_by": "lea", **fields, **changed})
+
+
+def a_posted_version(versions: Any, number: int, *, posted_at: datetime, lasts: timedelta = NOTICE_PERIOD) -> None:
+    """A version from the past, as only an administrator of the database can write it."""
+    identity = {"number": number, "posted_at": posted_at}
+    versions.insert_one(
+        {"_id": identity, "effective_at": posted_at + lasts, "summary": f"Change {number}.", "text": f"Text {number}."}
+    )

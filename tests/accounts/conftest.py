@@ -7,7 +7,6 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 
 from chassis.auth import new_key
-from chassis.clock import now
 from chassis.testing import Callers
 from deploy.local.instance import Instance
 from services.accounts.app import create_app
@@ -30,6 +29,10 @@ def settings(servers: Instance, administrator: MongoClient) -> Iterator[Settings
         mongo_url=SecretStr(servers.mongo_url("admin", DATABASE)),
         service_key=SecretStr(new_key("accounts")),
         service_keys=callers.jwks,
+        tasks_url=SecretStr("amqp://nowhere.invalid"),
+        smtp_url=SecretStr("smtp://nowhere.invalid"),
+        mail_sender="Velaro <no-reply@velaro.example>",
+        public_url="https://chat.velaro.example",
         argon2_time_cost=1,
         argon2_memory_kib=8,
         argon2_parallelism=1,
@@ -50,7 +53,7 @@ def context(assembled: Context) -> Context:
     """As after the first start: making indexes anew for every test would take most of the time."""
     for name in assembled.database.list_collection_names():
         assembled.database[name].delete_many({})
-    post_first_version(now=now(), policies=assembled.policies)
+    post_first_version(policies=assembled.policies)
     return assembled
 
 

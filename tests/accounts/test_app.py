@@ -8,7 +8,7 @@ ROUTES = {"/health", "/ready", "/metrics", "/openapi.json"}
 
 def test_every_route_wants_a_service_token(client):
     for rule in client.application.url_map.iter_rules():
-        path = rule.rule.replace("<site_key>", "x").replace("<token_id>", "x")
+        path = rule.rule.replace("<site_key>", "x").replace("<token_id>", "x").replace("<version>", "1")
         if path in ROUTES or rule.endpoint == "static":
             continue
         for method in rule.methods - {"HEAD", "OPTIONS"}:

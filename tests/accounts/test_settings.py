@@ -26,5 +26,7 @@ def test_the_readme_names_every_route(client):
     for rule in client.application.url_map.iter_rules():
         if rule.rule.startswith("/internal"):
             for method in rule.methods - {"HEAD", "OPTIONS"}:
-                path = rule.rule.replace("<site_key>", "KEY").replace("<token_id>", "ID")
+                path = (
+                    rule.rule.replace("<site_key>", "KEY").replace("<token_id>", "ID").replace("<version>", "VERSION")
+                )
                 assert f"| `{method} {path}`" in text

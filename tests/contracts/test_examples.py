@@ -13,6 +13,7 @@ from chassis.testing import RecordingBus, a_delivery, deliver
 from contracts.catalogue import COMMANDS, PAYLOADS
 from contracts.chat import (
     AcceptConversation,
+    AcknowledgePolicy,
     CloseConversation,
     ConversationAccepted,
     ConversationClosed,
@@ -20,6 +21,7 @@ from contracts.chat import (
     DropLog,
     MessagePosted,
     OpenConversation,
+    PolicyAcknowledged,
     PostMessage,
 )
 from contracts.digest import digest_of
@@ -41,7 +43,7 @@ from tests.contracts.examples import EXAMPLES, an_example, example
 from tests.surveys.builders import a_response
 
 NOWHERE = "amqp://nobody@127.0.0.1:1/nowhere"
-STORY = (OpenConversation, AcceptConversation, PostMessage, CloseConversation, DropLog)
+STORY = (OpenConversation, AcceptConversation, AcknowledgePolicy, PostMessage, CloseConversation, DropLog)
 
 
 @pytest.fixture
@@ -111,6 +113,7 @@ def test_the_relay_carries_out_every_command(chat_context):
     assert [type(event) for event in carry_out(chat_context, *STORY)] == [
         ConversationOpened,
         ConversationAccepted,
+        PolicyAcknowledged,
         MessagePosted,
         ConversationClosed,
     ]
@@ -162,6 +165,7 @@ def test_what_was_fed_above_is_all_that_is_heard():
         ConversationOpened,
         ConversationAccepted,
         ConversationClosed,
+        PolicyAcknowledged,
         MessagePosted,
         ResponseRecorded,
     }

@@ -189,6 +189,7 @@ def test_a_process_has_the_time_it_needs_to_end(manifests: Manifests) -> None:
         "gateway": graceful_timeout("services/gateway/serving.py"),
         **{service: graceful_timeout("chassis/serving.py") for service in SERVICES if service != "gateway"},
         "transcripts-worker": celery,
+        "accounts-worker": celery,
     }
 
     for name, pod in manifests.pods.items():
@@ -225,7 +226,7 @@ def test_every_deployment_of_more_than_one_loses_one_at_a_time(manifests: Manife
 def test_in_production_there_are_several_of_everything_but_the_timer(production: Manifests) -> None:
     alone = [name for name in production.deployments if production.replicas(name) == 1]
 
-    assert alone == ["transcripts-beat"]
+    assert alone == ["accounts-beat", "transcripts-beat"]
     assert production.one("RabbitmqCluster", "rabbitmq")["spec"]["replicas"] == 3
     assert production.one("MongoDBCommunity", "mongodb")["spec"]["members"] == 3
 
@@ -291,6 +292,8 @@ def test_every_process_reaches_what_it_needs_and_nothing_else(overlay: str) -> N
         "gateway": {rabbitmq, chat, ("accounts", 8080), ("surveys", 8080), ("transcripts", 8080)},
         "accounts": {mongodb},
         "accounts-consumer": {mongodb, rabbitmq},
+        "accounts-worker": {mongodb, rabbitmq},
+        "accounts-beat": {rabbitmq},
         "chat": {mongodb},
         "chat-relay": {mongodb, rabbitmq},
         "chat-consumer": {mongodb, rabbitmq},
@@ -412,7 +415,7 @@ def test_every_secret_that_is_named_is_one_that_is_made(production: Manifests, t
 
 
 def secrets(tmp_path: Path) -> list[Resource]:
-    return all_of(tmp_path / "kept", namespace="velaro", mongodb_members=3)
+    return all_of(tmp_path / "kept", namespace="velaro", mongodb_members=3, smtp_url="smtp+starttls://mail.example.com")
 
 
 def mounted(pod: Resource) -> list[str]:

@@ -19,7 +19,7 @@ Secrets = dict[str, dict[str, str]]
 
 
 def made(folder: Path, **options: Any) -> Secrets:
-    chosen = {"namespace": "velaro", "mongodb_members": 3} | options
+    chosen = {"namespace": "velaro", "mongodb_members": 3, "smtp_url": "smtp+starttls://mail.example.com"} | options
     return {secret["metadata"]["name"]: secret["stringData"] for secret in all_of(folder, **chosen)}
 
 

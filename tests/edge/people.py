@@ -47,6 +47,26 @@ class Visitor:
         return Socket(self.edge.websocket_url, lambda: made(self.edge.post(f"{WIDGET}/tickets"))["ticket"])
 
 
+class Staff:
+    """A person who works for us, signed in at the staff desk."""
+
+    def __init__(self, base_url: str, email: str, password: str) -> None:
+        self.edge = Edge(base_url)
+        self.me = made(self.edge.post("/api/v1/staff/sessions", {"email": email, "password": password}))
+
+    def draft(self, text: str, summary: str) -> Any:
+        """A new draft of the policy, in place of the one there is."""
+        known = self.edge.get("/api/v1/staff/policy/draft")
+        which = {name: known.json()[name] for name in ("draft_id", "revision")} if known.status_code == 200 else {}
+        body = {"summary": summary, "text": text, **which}
+        return made(self.edge.call("PUT", "/api/v1/staff/policy/draft", body), 200)
+
+    def notices(self, version: str) -> dict[str, Any]:
+        """How far the notices of a version are, by their kind."""
+        found = made(self.edge.get(f"/api/v1/staff/policy/versions/{version}/notices"), 200)
+        return {each["kind"]: each for each in found["notices"]}
+
+
 class Operator:
     """A person who works for a customer, signed in at the console."""
 

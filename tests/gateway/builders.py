@@ -21,7 +21,16 @@ from services.gateway.clients import HistoryReader
 from services.gateway.commands import Commands
 from services.gateway.fanout import Fanout
 from services.gateway.settings import Settings
-from tests.gateway.fakes import AnsweringBus, FakeAccounts, FakeChat, FakeListener, FakeSurveys, FakeTranscripts
+from tests.gateway.fakes import (
+    AnsweringBus,
+    FakeAccounts,
+    FakeChat,
+    FakeListener,
+    FakePolicy,
+    FakeStaff,
+    FakeSurveys,
+    FakeTranscripts,
+)
 
 NOW = now()
 KEY = new_key("gateway")
@@ -122,6 +131,8 @@ def a_context(**changes: Any) -> Context:
     )
     fakes: dict[str, Any] = {
         "accounts": accounts,
+        "policy": FakePolicy(),
+        "staff": FakeStaff(),
         "chat": chat,
         "transcripts": transcripts,
         "surveys": FakeSurveys(),

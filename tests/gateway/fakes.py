@@ -21,6 +21,8 @@ from services.gateway.clients import (
     PolicyVersion,
     SignIn,
     Site,
+    StaffCredential,
+    StaffSignIn,
     StoredMessage,
     Visit,
     Visitor,
@@ -161,8 +163,94 @@ class FakeAccounts:
         mine = [site for site in self.sites_by_key.values() if site.customer_id == caller.customer_id]
         return {"sites": msgspec.to_builtins(mine)}
 
-    def policy(self) -> Policy:
-        return Policy(in_force=PolicyVersion(version="3", effective_at="2026-01-01T00:00:00Z", text="We promise."))
+
+class FakePolicy:
+    """Version 3 is in force, until somebody says otherwise; what is known of it is as old as the last question."""
+
+    def __init__(self) -> None:
+        self.in_force = "3"
+        self.saved: list[tuple[Caller, Any]] = []
+        self._known = self._now()
+
+    def _now(self) -> Policy:
+        return Policy(
+            in_force=PolicyVersion(version=self.in_force, effective_at="2026-01-01T00:00:00Z", text="We promise.")
+        )
+
+    def refresh(self) -> Policy:
+        self._known = self._now()
+        return self._known
+
+    def recent(self) -> Policy:
+        return self._known
+
+    def version_in_force(self) -> str:
+        return self._known.in_force.version
+
+    def versions(self) -> Any:
+        return {"versions": [self._version(state="in-force") for _ in range(1)]}
+
+    def version(self, version: str) -> Any:
+        if version != self.in_force:
+            raise NOT_FOUND
+        return self._version(state="in-force", text="# We *promise*.\n\n<script>alert(1)</script>")
+
+    def draft(self, caller: Caller) -> Any:
+        raise NOT_FOUND
+
+    def save_draft(self, caller: Caller, body: dict[str, Any]) -> Any:
+        self.saved.append((caller, body))
+        return {"draft_id": "draft-1", "revision": 1, "saved_at": now(), **body}
+
+    def drop_draft(self, caller: Caller, params: dict[str, Any]) -> None:
+        self.saved.append((caller, params))
+
+    def post(self, caller: Caller, body: dict[str, Any]) -> Any:
+        self.saved.append((caller, body))
+        return self._version(version="4", text="More.")
+
+    def notices(self, caller: Caller, version: str) -> Any:
+        return {"version": version, "notices": []}
+
+    def _version(self, **changes: Any) -> dict[str, Any]:
+        values = {
+            "version": self.in_force,
+            "effective_at": "2026-01-16T00:00:00Z",
+            "posted_at": "2026-01-01T00:00:00Z",
+            "summary": "Less.",
+        }
+        return values | changes
+
+
+class FakeStaff:
+    """Knows who is signed in by the secrets in ``credentials``."""
+
+    def __init__(self) -> None:
+        self.credentials: dict[str, StaffCredential] = {}
+        self.signed_out: list[Caller] = []
+
+    def add(self, secret: str, role: Any = "staff-legal") -> StaffCredential:
+        self.credentials[secret] = StaffCredential(
+            session_id=f"session-of-{secret}",
+            staff_id="staff-1",
+            role=role,
+            name="Lea",
+            email="lea@velaro.example",
+            expires_at=now(),
+        )
+        return self.credentials[secret]
+
+    def sign_in(self, **asked: str) -> StaffSignIn:
+        if asked["password"] != "right":
+            raise RemoteProblem(401, {"code": "wrong-credentials"})
+        made = self.add("staff-secret")
+        return StaffSignIn(token="staff-secret", **msgspec.structs.asdict(made))
+
+    def introspect(self, token: str) -> StaffCredential | None:
+        return self.credentials.get(token)
+
+    def sign_out(self, caller: Caller) -> None:
+        self.signed_out.append(caller)
 
 
 class FakeChat:

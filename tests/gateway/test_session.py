@@ -80,6 +80,7 @@ def a_session(context: Context, *script: Any, claims: Claims = MY_CLAIMS) -> tup
     surroundings = Surroundings(
         settings=context.settings,
         accounts=context.accounts,
+        policy=context.policy,
         chat=context.chat,
         history=context.history,
         commands=context.commands,

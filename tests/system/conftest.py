@@ -16,10 +16,13 @@ from tests.edge.browser import launched
 from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
+POLICY = {"VELARO_SWEEP_POLICY_EVERY": "PT1S", "VELARO_NOTICE_CLAIMED_FOR": "PT3S"}
 HASTE = {
     "transcripts-worker": ARCHIVING,
     "transcripts-beat": ARCHIVING,
-    "gateway": {"VELARO_SIGN_INS_PER_MINUTE": "10000", "VELARO_DRAIN_SECONDS": "2"},
+    "accounts-worker": POLICY,
+    "accounts-beat": POLICY,
+    "gateway": {"VELARO_SIGN_INS_PER_MINUTE": "10000", "VELARO_DRAIN_SECONDS": "2", "VELARO_POLICY_REFRESH": "1"},
 }
 
 

@@ -24,3 +24,14 @@ class CustomerStore:
         if document is None:
             return None
         return Customer(customer_id=document["_id"], name=document["name"], created_at=document["created_at"])
+
+    @unavailable()
+    def count(self) -> int:
+        """How many customers there are."""
+        return self._customers.count_documents({})
+
+    @unavailable()
+    def ids(self, *, after: str, limit: int) -> list[str]:
+        """The ids of the customers that follow ``after``, in their own order."""
+        found = self._customers.find({"_id": {"$gt": after}}, {"_id": True}).sort("_id").limit(limit)
+        return [document["_id"] for document in found]

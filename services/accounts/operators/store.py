@@ -42,6 +42,12 @@ class OperatorStore:
         return _operator(self._operators.find_one({"_id": operator_id, "customer_id": customer_id}))
 
     @unavailable()
+    def owners(self, customer_id: str) -> tuple[str, ...]:
+        """Where the active owners of a customer get their mail."""
+        which = {"customer_id": customer_id, "role": "owner", "is_active": True}
+        return tuple(document["email"] for document in self._operators.find(which, {"email": True}).sort("_id"))
+
+    @unavailable()
     def set_password(self, customer_id: str, operator_id: str, password_hash: str) -> None:
         identity = {"_id": operator_id, "customer_id": customer_id}
         self._operators.update_one(identity, {"$set": {"password_hash": password_hash}})

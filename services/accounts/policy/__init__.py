@@ -1,1 +1,1 @@
-"""The privacy policy: its versions, the one in force, and the one to come."""
+"""The privacy policy: its draft, its versions, the one in force, and the notices of those to come."""

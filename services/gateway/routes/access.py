@@ -5,11 +5,12 @@ from typing import Any, Literal
 import msgspec
 from flask import request
 
-from chassis.auth import Caller, Role
+from chassis.auth import STAFF as STAFF_ROLES
+from chassis.auth import Caller, Role, StaffRole
 from chassis.problems import Problem
 from services.gateway.addresses import client_address, limit_key
 from services.gateway.bootstrap import context
-from services.gateway.clients import Credential, Visitor
+from services.gateway.clients import Credential, StaffCredential, Visitor
 from services.gateway.rates import Limit
 
 Scope = Literal["conversations", "transcripts", "surveys"]
@@ -21,11 +22,13 @@ ADMINS: tuple[Role, ...] = ("owner", "admin")
 SECURITY_SCHEMES: dict[str, Any] = {
     "visitor": {"type": "http", "scheme": "bearer", "description": "The token that a visit began with."},
     "session": {"type": "apiKey", "in": "cookie", "name": "__Host-session", "description": "An operator's session."},
+    "staff": {"type": "apiKey", "in": "cookie", "name": "__Host-staff", "description": "A session of our staff."},
     "api_token": {"type": "http", "scheme": "bearer", "description": "An operator's API token."},
 }
 VISITOR: list[Any] = ["visitor"]
 OPERATOR: list[Any] = ["session", "api_token"]
 SESSION: list[Any] = ["session"]
+STAFF: list[Any] = ["staff"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -58,6 +61,31 @@ def asking(scope: Scope | None, *roles: Role) -> Asking:
         session_id=credential.session_id,
     )
     return Asking(caller=caller, credential=credential)
+
+
+def staff(*roles: StaffRole) -> Caller:
+    """The member of staff who asks; their role must be among ``roles``, if any are named. They have no customer."""
+    credential = staff_credential()
+    if credential.role not in (roles or STAFF_ROLES):
+        raise Problem(403, "forbidden", "Your role does not allow this.")
+    return Caller(
+        service="gateway",
+        role=credential.role,
+        subject=credential.staff_id,
+        name=credential.name,
+        session_id=credential.session_id,
+    )
+
+
+def staff_credential() -> StaffCredential:
+    """The session of staff that the request comes with."""
+    cookie = request.cookies.get(context().settings.staff_cookie, "")
+    if cookie and request.method not in SAFE_METHODS:
+        refuse_other_origins(is_silence_fine=False)
+    credential = context().staff.introspect(cookie) if 0 < len(cookie) <= 256 else None
+    if credential is None:
+        raise _not_authenticated()
+    return credential
 
 
 def visitor() -> tuple[Caller, Visitor]:

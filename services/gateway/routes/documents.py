@@ -29,7 +29,22 @@ REFUSALS = {
 @blueprint.output(schemas.PolicyOut)
 def policy() -> Any:
     """The privacy policy in force, and the one to come; public."""
-    return context().accounts.policy()
+    return context().policy.recent()
+
+
+@blueprint.get("/api/v1/policy/versions")
+@blueprint.output(schemas.PolicyVersionsOut)
+def policy_versions() -> Any:
+    """Every version of the privacy policy that was ever posted, the newest first; public."""
+    return context().policy.versions()
+
+
+@blueprint.get("/api/v1/policy/versions/<opaque:version>")
+@blueprint.output(schemas.PolicyVersionOut)
+@blueprint.doc(responses={404: "No such version."})
+def policy_version(version: str) -> Any:
+    """One version of the privacy policy; public."""
+    return context().policy.version(version)
 
 
 @blueprint.get("/api/v1/asyncapi.json")

@@ -1,4 +1,4 @@
-"""Pages and files for browsers: loader, frame, console, demo, and the built assets."""
+"""Pages and files for browsers: loader, frame, console, staff desk, policy, demo, and the built assets."""
 
 import secrets
 from typing import Any
@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from apiflask import APIBlueprint
 from flask import Response, make_response, redirect, render_template, send_from_directory, url_for
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from services.gateway import schemas
 from services.gateway.bootstrap import context
@@ -45,6 +47,27 @@ def home() -> Any:
 def console(view: str) -> Response:
     """The console; what of it is shown, it decides itself from ``view``."""
     return _page("console", title="Velaro")
+
+
+@blueprint.get("/desk")
+def desk() -> Response:
+    """The staff desk."""
+    return _page("staff", title="Velaro staff")
+
+
+@blueprint.get("/policy")
+@blueprint.get("/policy/<opaque:version>")
+def policy(version: str | None = None) -> Response:
+    """The privacy policy for everybody, in force or as it is called, with all versions; without any script."""
+    here = context()
+    versions = schemas.PolicyVersionsOut.model_validate(here.policy.versions()).versions
+    chosen = version or next(each.version for each in versions if each.state == "in-force")
+    shown = schemas.PolicyVersionOut.model_validate(here.policy.version(chosen))
+    nonce = secrets.token_urlsafe(16)
+    # Markup in the text is shown as it is typed, and an address that is none of the web's is no link.
+    text = Markup(MarkdownIt("commonmark", {"html": False}).disable("image").render(shown.text))  # noqa: S704
+    page = render_template("policy.html", shown=shown, versions=versions, text=text, nonce=nonce)
+    return set_policy(make_response(page), "default-src 'none'", f"style-src 'nonce-{nonce}'")
 
 
 @blueprint.get("/demo")

@@ -37,6 +37,7 @@ def post_message(caller: Caller, conversation_id: str, said: MessageIn, *, statu
         client_id=said.client_id,
         sender=sender_of(caller),
         text=said.text,
+        policy_version=here.policy.version_in_force() if caller.role == "visitor" else None,
     )
     return answered(command, _posted, status_route=status_route, here=here)
 

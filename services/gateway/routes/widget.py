@@ -9,7 +9,7 @@ from chassis.auth import Caller
 from chassis.clock import now
 from chassis.ids import new_id
 from chassis.problems import Problem, Unavailable
-from contracts.chat import ConversationOpened, OpenConversation
+from contracts.chat import AcknowledgePolicy, ConversationOpened, OpenConversation, PolicyAcknowledged
 from services.gateway import schemas
 from services.gateway.addresses import reduced
 from services.gateway.bootstrap import Context, context
@@ -48,7 +48,7 @@ def config(query_data: schemas.SiteQuery) -> dict[str, Any]:
             for placement in ("pre-chat", "post-chat", "offline")
         },
         "notice": NOTICE,
-        "policy": _policy(here.accounts.policy()),
+        "policy": _policy(here.policy.recent()),
         "cookies": site.cookies,
     }
 
@@ -123,7 +123,10 @@ def open_conversation(json_data: schemas.ConversationIn) -> Any:
 
 
 def _check_acknowledged(version: str | None, here: Context) -> None:
-    in_force = here.accounts.policy().in_force.version
+    in_force = here.policy.version_in_force()
+    if version != in_force:
+        # A version may have taken effect since we asked last, and another gateway may have shown it.
+        in_force = here.policy.refresh().in_force.version
     if version != in_force:
         detail = "The privacy policy in force has to be acknowledged first."
         raise Problem(409, "policy-not-acknowledged", detail, policy_version=in_force)
@@ -211,12 +214,49 @@ def show_conversation(conversation_id: str) -> Any:
 @blueprint.output(schemas.PostedOut, 201)
 @blueprint.doc(
     security=access.VISITOR,
-    responses={404: "No such conversation, or not this visitor's.", 409: "The conversation is closed."},
+    responses={
+        404: "No such conversation, or not this visitor's.",
+        409: "The conversation is closed, or the policy in force is not acknowledged.",
+    },
 )
 def post_message(conversation_id: str, json_data: schemas.MessageIn) -> Any:
     """Say something. Saying it again under the same ``client_id`` says it once and gives the same answer."""
     caller, _ = access.visitor()
     return talking.post_message(caller, conversation_id, json_data, status_route=MESSAGES, here=context())
+
+
+@blueprint.post("/conversations/<opaque:conversation_id>/acknowledgements")
+@blueprint.input(schemas.AcknowledgementIn)
+@blueprint.output(schemas.AcknowledgementOut, 201)
+@blueprint.doc(
+    security=access.VISITOR,
+    responses={
+        404: "No such conversation, or not this visitor's.",
+        409: "That is not the version in force, or the conversation is closed.",
+    },
+)
+def acknowledge_policy(conversation_id: str, json_data: schemas.AcknowledgementIn) -> Any:
+    """Acknowledge the policy in force, when another took effect since the conversation was opened."""
+    here = context()
+    caller, visitor = access.visitor()
+    access.limit(here.limits.conversations, caller.customer_id or "", visitor.visitor_id)
+    _check_acknowledged(json_data.policy_version, here)
+    command = AcknowledgePolicy(
+        command_id=new_id(),
+        customer_id=visitor.customer_id,
+        conversation_id=conversation_id,
+        visitor_id=visitor.visitor_id,
+        version=json_data.policy_version,
+    )
+    return talking.answered(command, _acknowledged, status_route=CONVERSATION, here=here)
+
+
+def _acknowledged(event: PolicyAcknowledged) -> Any:
+    return {
+        "conversation_id": event.conversation_id,
+        "policy_version": event.version,
+        "acknowledged_at": event.acknowledged_at,
+    }, 201
 
 
 @blueprint.get("/conversations/<opaque:conversation_id>/messages", endpoint="messages")

@@ -27,7 +27,10 @@ def test_every_operation_that_needs_a_credential_says_so(client):
     spec = client.get("/api/v1/openapi.json").json
     public = {
         "/api/v1/policy",
+        "/api/v1/policy/versions",
+        "/api/v1/policy/versions/{version}",
         "/api/v1/sessions",
+        "/api/v1/staff/sessions",
         "/api/v1/widget/config",
         "/api/v1/widget/visits",
         "/ws/v1",

@@ -1,7 +1,7 @@
 import { render } from "preact";
 import { describe, expect, it } from "vitest";
 
-import { PolicyText } from "../src/widget/policy-text";
+import { PolicyText } from "../src/shared/ui/policy-text";
 
 function shown(text: string): string {
   const root = document.createElement("div");

@@ -61,6 +61,7 @@ export interface Transcript extends TranscriptRow {
   captured: Captured | null;
   responses: { survey_id: string; survey_version: number; placement: Placement; answers: GivenAnswer[] }[];
   acknowledged_policy_version: string;
+  acknowledgements: { version: string; acknowledged_at: string }[];
   digest: string;
 }
 

@@ -4,12 +4,12 @@ import { type Observable, useObservable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
 import { ConnectionLine } from "../shared/ui/connection-line";
+import { SignIn } from "../shared/ui/sign-in";
 import { forgetUnsent } from "../shared/unsent";
 import * as api from "./api";
 import { Desk } from "./desk";
 import { InboxPage } from "./inbox-page";
 import { type Route, hrefOf } from "./route";
-import { SignIn } from "./sign-in";
 import { SurveyPage } from "./survey-page";
 import { TranscriptPage } from "./transcript-page";
 import { TranscriptsPage } from "./transcripts-page";
@@ -50,7 +50,7 @@ export function App({ route }: { route: Observable<Route> }) {
         </div>
       );
     case "signed-out":
-      return <SignIn why={session.why} onSignedIn={(operator) => setSession({ name: "signed-in", operator })} />;
+      return <SignIn why={session.why} signIn={api.signIn} onSignedIn={({ operator }) => setSession({ name: "signed-in", operator })} />;
     case "signed-in":
       return (
         <SignedIn

@@ -119,7 +119,7 @@ function CapturedDetails({ captured }: { captured: api.Captured | null }) {
 }
 
 function Record({ transcript }: { transcript: api.Transcript }) {
-  const { opened_at, closed_at, sealed_at, message_count, acknowledged_policy_version, digest } = transcript;
+  const { opened_at, closed_at, sealed_at, message_count, acknowledgements, digest } = transcript;
   return (
     <>
       <h2>Record</h2>
@@ -134,7 +134,11 @@ function Record({ transcript }: { transcript: api.Transcript }) {
           <Moment at={sealed_at} />
         </Detail>
         <Detail label="Messages">{message_count}</Detail>
-        <Detail label="Policy acknowledged">Version {acknowledged_policy_version}</Detail>
+        {acknowledgements.map(({ version, acknowledged_at }) => (
+          <Detail key={version} label="Policy acknowledged">
+            Version {version}, <Moment at={acknowledged_at} />
+          </Detail>
+        ))}
         <Detail label="Digest">
           <code data-testid="digest">{digest}</code>
         </Detail>

@@ -42,6 +42,10 @@ export const answerAfterwards = (token: string, conversationId: string, answers:
 export const answerOffline = (token: string, acknowledged_policy_version: string, answers: Answers, survey_version: number | undefined, client_id: string) =>
   post("/api/v1/widget/offline-responses", token, { client_id, acknowledged_policy_version, answers, survey_version });
 
+/** Says yes to the policy in force, which took effect since the conversation was opened. */
+export const acknowledgePolicy = (token: string, conversationId: string, version: string) =>
+  call<{ policy_version?: string }>(`${pathOf(conversationId)}/acknowledgements`, { method: "POST", token, body: { policy_version: version } });
+
 export const closeConversation = (token: string, conversationId: string) =>
   post(`${pathOf(conversationId)}/close`, token, {});
 
@@ -64,7 +68,7 @@ export function visitorTransport(token: string): Transport {
 }
 
 export const getConversation = (token: string, conversationId: string) =>
-  call<{ status: Status; operator: Person | null; position: number | null }>(pathOf(conversationId), { token });
+  call<{ status: Status; operator: Person | null; position: number | null; acknowledged_policy_version: string }>(pathOf(conversationId), { token });
 
 export const getHistory = (token: string, conversationId: string) =>
   call<History>(`${pathOf(conversationId)}/messages?after=0`, { token });

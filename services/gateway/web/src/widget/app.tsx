@@ -80,7 +80,7 @@ function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
     case "start":
       return <Start chat={chat} config={stage.config} />;
     case "talking":
-      return <Conversation key={stage.log.conversationId} chat={chat} log={stage.log} connection={stage.connection} survey={stage.config?.surveys.post_chat ?? null} />;
+      return <Conversation key={stage.log.conversationId} chat={chat} config={stage.config} log={stage.log} connection={stage.connection} />;
   }
 }
 

@@ -23,14 +23,17 @@ export interface StartProblem {
 
 const ANSWER_PREFIX = "answers.";
 const STALE_MS = 30_000;
+const NOT_ACKNOWLEDGED = "policy-not-acknowledged";
 
-const isProblem = (error: unknown, status: number, code: string) => error instanceof Problem && error.status === status && error.code === code;
+const is = (error: unknown, code: string) => error instanceof Problem && error.code === code;
 
 /** One visitor's chat on one site: what is shown, and what a click does. */
 export class Chat {
   readonly stage = new Observable<Stage>({ name: "loading" });
   readonly isOpen = new Observable(false);
   readonly unread = new Observable(0);
+  /** The policy changed while the visitor talks, and nothing more is accepted before they have read the notice again. */
+  readonly isAsking = new Observable(false);
   #config: api.Config | null = null;
   #connection: Connection | null = null;
   readonly #otherTabs: OtherTabs;
@@ -110,7 +113,7 @@ export class Chat {
       if (!token || !conversation_id) return;
       await api.answerAfterwards(token, conversation_id, answers, surveyVersion).catch((error: unknown) => {
         // Another tab was first.
-        if (!isProblem(error, 409, "already-answered")) throw error;
+        if (!is(error, "already-answered")) throw error;
       });
       this.setAnswered();
     });
@@ -142,6 +145,23 @@ export class Chat {
   retry(clientId: string): void {
     const { value } = this.stage;
     if (value.name === "talking") value.connection.retry(value.log.conversationId, clientId);
+  }
+
+  /** Acknowledges the version that was on the screen, and sends what was refused without; a sentence if that failed. */
+  async acknowledge(policyVersion: string): Promise<string | null> {
+    const { value } = this.stage;
+    const token = this.memory.read()?.token;
+    if (value.name !== "talking" || !token) return null;
+    try {
+      await api.acknowledgePolicy(token, value.log.conversationId, policyVersion);
+      this.isAsking.set(false);
+      for (const { client_id, state } of value.log.view.value.outgoing) if (state === "failed") this.retry(client_id);
+      return null;
+    } catch (error) {
+      if (!is(error, NOT_ACKNOWLEDGED)) return explain(error);
+      await this.loadConfig();
+      return "The privacy policy has changed once more. Please read the notice again.";
+    }
   }
 
   /** Ends the conversation; gives a sentence when that did not work. */
@@ -206,7 +226,7 @@ export class Chat {
 
   async #returnTo(token: string, conversationId: string): Promise<void> {
     try {
-      const [{ messages, last_seq }, { status, operator, position }] = await Promise.all([
+      const [{ messages, last_seq }, { status, operator, position, acknowledged_policy_version }] = await Promise.all([
         api.getHistory(token, conversationId),
         api.getConversation(token, conversationId),
       ]);
@@ -215,6 +235,7 @@ export class Chat {
       log.receive(messages);
       log.change({ status, operator, position });
       this.#markRead();
+      if (status !== "closed") void this.#compareAcknowledged(acknowledged_policy_version);
     } catch (error) {
       if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.#forget();
       this.#talk(token, conversationId);
@@ -229,9 +250,22 @@ export class Chat {
     this.#seen = 0;
     log.view.subscribe((view) => this.#noticed(view));
     connection.state.subscribe((state) => state === "refused" && this.#forgotten());
+    connection.listen((frame) => frame.type === "rejected" && frame.code === NOT_ACKNOWLEDGED && void this.#askAgain());
     connection.start();
     this.stage.set({ name: "talking", config: this.#config, log, connection });
     return log;
+  }
+
+  /** A conversation from before a reload may have been opened under another version. */
+  async #compareAcknowledged(version: string): Promise<void> {
+    const { policy } = this.#config ?? (await api.getConfig(this.siteKey).catch(() => ({ policy: null })));
+    if (policy && version && policy.version !== version) await this.#askAgain();
+  }
+
+  /** Shows the notice with the policy as it is now. */
+  async #askAgain(): Promise<void> {
+    await this.loadConfig();
+    if (this.#config) this.isAsking.set(true);
   }
 
   #noticed({ messages }: ConversationView): void {
@@ -265,6 +299,7 @@ export class Chat {
   #hangUp(): void {
     const connection = this.#connection;
     this.#connection = null;
+    this.isAsking.set(false);
     this.unread.set(0);
     connection?.stop();
   }
@@ -276,7 +311,7 @@ export class Chat {
   async #startProblem(error: unknown): Promise<StartProblem> {
     if (!(error instanceof Problem)) return { detail: explain(error), fields: {} };
     if (error.status === 401) this.#visitToken = null;
-    if (error.code === "policy-not-acknowledged") {
+    if (error.code === NOT_ACKNOWLEDGED) {
       await this.loadConfig();
       return { detail: "The privacy policy has changed. Please read the notice again and confirm it.", fields: {} };
     }

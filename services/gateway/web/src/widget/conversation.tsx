@@ -11,17 +11,20 @@ import { Composer } from "../shared/ui/composer";
 import { Confirm } from "../shared/ui/confirm";
 import { ConnectionLine } from "../shared/ui/connection-line";
 import { MessageList } from "../shared/ui/message-list";
+import type { Config } from "./api";
 import type { Chat } from "./chat";
+import { Notice } from "./notice";
 import { SurveyForm } from "./survey-form";
 
 interface ConversationProps {
   chat: Chat;
+  config: Config | null;
   log: ConversationLog;
   connection: Connection;
-  survey: Survey | null;
 }
 
-export function Conversation({ chat, log, connection, survey }: ConversationProps) {
+export function Conversation({ chat, config, log, connection }: ConversationProps) {
+  const isAsking = useObservable(chat.isAsking);
   const { messages, outgoing, status, operator } = useObservable(log.view);
   const line = useObservable(connection.state);
   const isClosed = status === "closed";
@@ -37,7 +40,13 @@ export function Conversation({ chat, log, connection, survey }: ConversationProp
         isUp={isUp(line)}
         empty={isClosed ? "Nothing was said in this conversation." : "Write your first message below. You need not wait until somebody is here."}
       />
-      {isClosed ? <Ended chat={chat} survey={survey} /> : <Writing chat={chat} />}
+      {isClosed ? (
+        <Ended chat={chat} survey={config?.surveys.post_chat ?? null} />
+      ) : isAsking && config ? (
+        <Changed chat={chat} config={config} />
+      ) : (
+        <Writing chat={chat} />
+      )}
     </>
   );
 }
@@ -75,6 +84,32 @@ function Writing({ chat }: { chat: Chat }) {
         />
       )}
     </>
+  );
+}
+
+/** The policy changed: the notice stands before the next message as it stood before the first. */
+function Changed({ chat, config }: { chat: Chat; config: Config }) {
+  const [problem, setProblem] = useState<string | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const acknowledge = async () => {
+    setBusy(true);
+    const refused = await chat.acknowledge(config.policy.version);
+    setBusy(false);
+    setProblem(refused);
+  };
+  return (
+    <div class="changed" data-testid="policy-changed">
+      <p role="status">Our privacy policy has changed. Please read the notice before you go on.</p>
+      <Notice config={config} />
+      {problem && (
+        <p class="note problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <Button look="wide" data-testid="acknowledge-again" data-policy-version={config.policy.version} isBusy={isBusy} onClick={acknowledge}>
+        I have read it
+      </Button>
+    </div>
   );
 }
 

@@ -1,6 +1,6 @@
+import { PolicyText } from "../shared/ui/policy-text";
 import { dayOf } from "../shared/ui/times";
 import type { Config } from "./api";
-import { PolicyText } from "./policy-text";
 
 /** What stands before the first word: the notice, and the policy in force. */
 export function Notice({ config: { notice, policy } }: { config: Config }) {

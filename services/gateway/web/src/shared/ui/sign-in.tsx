@@ -1,31 +1,32 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { explain } from "../shared/problems";
-import { Button } from "../shared/ui/button";
-import { Field, valueOf } from "../shared/ui/field";
-import * as api from "./api";
+import { explain } from "../problems";
+import { Button } from "./button";
+import { Field, valueOf } from "./field";
 
-interface SignInProps {
+interface SignInProps<Person> {
+  title?: string;
   why: string;
-  onSignedIn: (operator: api.Operator) => void;
+  signIn: (email: string, password: string) => Promise<Person>;
+  onSignedIn: (person: Person) => void;
 }
 
-export function SignIn({ why, onSignedIn }: SignInProps) {
+export function SignIn<Person>({ title = "Sign in", why, signIn, onSignedIn }: SignInProps<Person>) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [problem, setProblem] = useState("");
   const [isBusy, setBusy] = useState(false);
   const first = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => {
-    document.title = "Sign in · Velaro";
+    document.title = `${title} · Velaro`;
     first.current?.focus();
   }, []);
 
-  const signIn = async () => {
+  const send = async () => {
     setBusy(true);
     setProblem("");
     try {
-      onSignedIn((await api.signIn(email.trim(), password)).operator);
+      onSignedIn(await signIn(email.trim(), password));
     } catch (error) {
       setProblem(explain(error));
       setBusy(false);
@@ -38,11 +39,11 @@ export function SignIn({ why, onSignedIn }: SignInProps) {
         aria-labelledby="sign-in-title"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!isBusy) void signIn();
+          if (!isBusy) void send();
         }}
       >
         <p class="brand">Velaro</p>
-        <h1 id="sign-in-title">Sign in</h1>
+        <h1 id="sign-in-title">{title}</h1>
         {why && !problem && (
           <p class="note" role="status">
             {why}

@@ -1,0 +1,1 @@
+"""The mails that tell every customer of a new version of the policy, and the ledger of what was sent."""

@@ -1,0 +1,83 @@
+"""How staff come in."""
+
+from typing import Any
+
+import msgspec
+from apiflask import APIBlueprint
+from flask import Response
+
+from chassis.http import RemoteProblem
+from chassis.problems import Problem
+from services.gateway import schemas
+from services.gateway.bootstrap import context
+from services.gateway.clients import StaffCredential, StaffSignIn
+from services.gateway.routes import access
+
+blueprint = APIBlueprint("staff_sessions", __name__, url_prefix="/api/v1/staff")
+
+
+@blueprint.post("/sessions")
+@blueprint.input(schemas.SignInIn)
+@blueprint.output(schemas.StaffSessionOut, 201)
+@blueprint.doc(responses={401: "Wrong e-mail address or password.", 429: "Too many attempts."})
+def sign_in(json_data: schemas.SignInIn) -> Any:
+    """Sign a member of staff in; the session is in a cookie of its own."""
+    here = context()
+    access.refuse_other_origins(is_silence_fine=True)
+    access.limit_address(here.limits.sign_ins)
+    access.limit(here.limits.sign_ins, "staff", json_data.email.strip().casefold())
+    made = _signed_in(json_data)
+    response = Response(msgspec.json.encode(_session(made)), status=201, mimetype="application/json")
+    response.set_cookie(
+        here.settings.staff_cookie,
+        made.token,
+        expires=made.expires_at,
+        path="/",
+        secure=here.settings.is_secure,
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
+
+
+def _signed_in(asked: schemas.SignInIn) -> StaffSignIn:
+    try:
+        return context().staff.sign_in(
+            email=asked.email, password=asked.password, ip=access.address(), user_agent=access.user_agent()
+        )
+    except RemoteProblem as error:
+        if error.status not in {401, 422}:
+            raise
+        raise Problem(401, "wrong-credentials", "Wrong e-mail address or password.") from error
+
+
+@blueprint.get("/sessions/current")
+@blueprint.output(schemas.StaffSessionOut)
+@blueprint.doc(security=access.STAFF)
+def current_session() -> Any:
+    """Who is signed in."""
+    return _session(access.staff_credential())
+
+
+@blueprint.delete("/sessions/current")
+@blueprint.output({}, 204)
+@blueprint.doc(security=access.STAFF)
+def sign_out() -> Any:
+    """Sign out."""
+    settings = context().settings
+    context().staff.sign_out(access.staff())
+    response = Response(status=204)
+    response.delete_cookie(settings.staff_cookie, path="/", secure=settings.is_secure, httponly=True, samesite="Strict")
+    return response
+
+
+def _session(credential: StaffCredential) -> dict[str, Any]:
+    return {
+        "staff": {
+            "staff_id": credential.staff_id,
+            "name": credential.name,
+            "email": credential.email,
+            "role": credential.role.removeprefix("staff-"),
+        },
+        "expires_at": credential.expires_at,
+    }

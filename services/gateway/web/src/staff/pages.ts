@@ -1,0 +1,20 @@
+import type { ComponentType } from "preact";
+
+import type { Role, Staff } from "./api";
+import { PolicyPage } from "./policy-page";
+
+export interface StaffPage {
+  /** What the address bar calls it, behind the `#/`. */
+  path: string;
+  title: string;
+  /** Who finds it in the navigation; what anybody may do there, the server decides. */
+  roles: readonly Role[];
+  Page: ComponentType<{ staff: Staff }>;
+}
+
+const EVERYBODY: readonly Role[] = ["support", "reviewer", "legal", "admin"];
+
+/** The pages of the staff desk; a new one is a line here. */
+export const PAGES: readonly StaffPage[] = [
+  { path: "policy", title: "Privacy policy", roles: EVERYBODY, Page: PolicyPage },
+];

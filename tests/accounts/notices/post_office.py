@@ -1,0 +1,56 @@
+"""A mail server for tests: keeps what it takes, and refuses, answers late or is away as it is told."""
+
+from collections import Counter
+from email import message_from_bytes
+from email.message import Message
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class PostOffice:
+    """``refusals`` are what it answers to those addresses."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[tuple[str, ...], Message]] = []
+        self.refusals: dict[str, str] = {}
+        self._controller: Controller | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self._port}"
+
+    def open(self) -> "PostOffice":
+        self._controller = Controller(self, hostname="127.0.0.1", port=self._port)
+        self._controller.start()
+        assert self._controller.server is not None
+        self._port = self._controller.server.sockets[0].getsockname()[1]
+        return self
+
+    def close(self) -> None:
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[Any]
+    ) -> str:
+        if refusal := self.refusals.get(address):
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        content = envelope.original_content or b""
+        self.mails.append((tuple(envelope.rcpt_tos), message_from_bytes(content)))
+        return "250 OK"
+
+    def copies(self) -> Counter[str]:
+        """How many mails each address got."""
+        return Counter(address for addresses, _ in self.mails for address in addresses)
+
+    def ids(self) -> Counter[str]:
+        """How often each mail was taken."""
+        return Counter(str(mail["Message-ID"]) for _, mail in self.mails)

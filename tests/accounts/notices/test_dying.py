@@ -1,0 +1,80 @@
+"""Killed with SIGKILL at every step, the sending ends complete; and once, but where that cannot be known."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from chassis.testing import eventually
+from services.accounts.bootstrap import Context
+from tests.accounts.notices.conftest import SENDER, a_customer
+from tests.accounts.notices.post_office import PostOffice
+
+CUSTOMERS = ("a", "b")
+CALLS = (
+    *("begin", "plan", "stay_engaged", "set_planned", "claim", "set_back"),
+    *("send", "set_sent", "claim") * len(CUSTOMERS),
+    "disengage",
+)
+"""What a run over two customers asks of the ledger and of the mail server, each a step before and a step after."""
+
+BETWEEN_ANSWER_AND_MARK = [
+    step
+    for place, call in enumerate(CALLS)
+    for step in {"send": (2 * place + 1,), "set_sent": (2 * place,)}.get(call, ())
+]
+
+
+def environment(context: Context, office: PostOffice) -> dict[str, str]:
+    settings = context.settings
+    values: dict[str, Any] = settings.model_dump()
+    values |= {"smtp_url": SecretStr(office.url), "mail_sender": SENDER, "notice_claimed_for": timedelta(seconds=1)}
+    plain = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in values.items()
+        if value != ""
+    }
+    plain["notice_claimed_for"] = "PT1S"
+    plain |= {name: f"PT{value.total_seconds():g}S" for name, value in plain.items() if isinstance(value, timedelta)}
+    return dict(os.environ) | {f"VELARO_{name.upper()}": str(value) for name, value in plain.items()}
+
+
+def run_until(step: int | None, context: Context, office: PostOffice) -> int:
+    command = [sys.executable, "-m", "tests.accounts.notices.dying_sender", *([] if step is None else [str(step)])]
+    done = subprocess.run(command, env=environment(context, office), capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode
+
+
+@pytest.mark.parametrize("step", range(2 * len(CALLS)))
+def test_killed_at_any_step_it_ends_complete_and_once(here, office, send, progress, step):
+    for name in CUSTOMERS:
+        a_customer(here, name)
+
+    assert run_until(step, here, office) == -signal.SIGKILL
+    eventually(lambda: not send() and progress().sent == len(CUSTOMERS), timeout=20, every=0.2)
+
+    copies = office.copies()
+    assert set(copies) == {f"owner0@{name}.example" for name in CUSTOMERS}
+    assert progress().waiting == progress().failed == 0
+    if step in BETWEEN_ANSWER_AND_MARK:
+        # The server said yes and nobody lived to write it down: once more, known by its id, and counted.
+        assert sorted(copies.values()) == [1, 2]
+        assert sorted(office.ids().values()) == [1, 2]
+        assert progress().repeated == 1
+    else:
+        assert set(copies.values()) == {1}
+
+
+def test_the_steps_are_all_there_are(here, office, progress):
+    """So that a call that is added is a step to be killed at as well."""
+    for name in CUSTOMERS:
+        a_customer(here, name)
+
+    assert run_until(2 * len(CALLS), here, office) == 0
+    assert progress().sent == len(CUSTOMERS)
