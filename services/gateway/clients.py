@@ -500,6 +500,10 @@ class SurveysClient:
         path = f"{_survey_path(site_id, placement)}/report"
         return self._service.get(path, caller=caller, params=params, timeout=REPORT_SECONDS)
 
+    def service_report(self, caller: Caller) -> Any:
+        """What is said about our own service, for staff."""
+        return self._service.get("/internal/v1/staff/survey-report", caller=caller)
+
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
         """Keep answers; None if nothing was answered."""
         return self._service.post("/internal/v1/responses", caller=caller, json=body)

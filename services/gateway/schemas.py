@@ -297,6 +297,16 @@ class ReportOut(Reply):
     questions: list[QuestionReportOut]
 
 
+class ServiceRatingsOut(Reply):
+    month: str
+    topic: Topic
+    ratings: dict[str, int]
+
+
+class ServiceReportOut(Reply):
+    months: list[ServiceRatingsOut]
+
+
 class WidgetSiteOut(Reply):
     site_key: str
     name: str

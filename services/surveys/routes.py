@@ -158,7 +158,7 @@ def responses(query: ResponsesQuery) -> ResponsesReply:
 
 @blueprint.get("/staff/survey-report")
 @blueprint.output(ServiceReportReply)
-@auth.require_role("service")
+@auth.require_role(*auth.STAFF)
 def service_report() -> ServiceReportReply:
     """What visitors of all customers say about our own service: whole tens, by month, topic and rating."""
     found = actions.service_ratings(store=context().store)

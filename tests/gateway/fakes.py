@@ -445,6 +445,9 @@ class FakeSurveys:
             ],
         }
 
+    def service_report(self, caller: Caller) -> Any:
+        return {"months": [{"month": "2026-03", "topic": "speed", "ratings": {"5": 20}}]}
+
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
         if self.refusal:
             raise self.refusal

@@ -17,7 +17,7 @@ from deploy.local.stack import Stack
 from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
-from tests.edge.people import ANSWERS, WIDGET, Operator, Visitor
+from tests.edge.people import ANSWERS, WIDGET, Operator, Staff, Visitor
 
 CONTACT = [
     {"question_id": "name", "kind": "text", "label": "Your name", "is_required": True},
@@ -270,7 +270,7 @@ def test_another_customer_and_a_stranger_find_nothing(business: Customer, owner:
 
 
 def test_staff_learn_what_is_said_of_our_service_and_nothing_of_who_said_it(
-    business: Customer, owner: Operator, stack: Stack
+    business: Customer, owner: Operator, stack: Stack, demo_site: dict[str, Any]
 ) -> None:
     publish(owner, business, "offline", [FEEDBACK[1] | {"label": f"Secret label {uuid4().hex}"}])
     visitor = business.visitor()
@@ -289,6 +289,15 @@ def test_staff_learn_what_is_said_of_our_service_and_nothing_of_who_said_it(
     assert {key for one in kept for key in one["_id"]} == {"month", "topic", "rating", "part"}
     assert business.customer_id not in str(kept)
     assert "Secret" not in str(kept)
+
+    [one, *_] = demo_site["staff"]
+    staff = Staff(stack.instance.base_url, one["email"], one["password"])
+    told = made(staff.edge.get("/api/v1/staff/survey-report"), 200)["months"]
+    overall = [month["ratings"] for month in told if month["topic"] == "overall"]
+    assert overall[0]["1"] >= 10
+    assert all(count >= 10 and count % 10 == 0 for month in told for count in month["ratings"].values())
+    assert owner.edge.get("/api/v1/staff/survey-report").status_code == 401
+    assert staff.edge.get(path_of(business, "offline", "/responses")).status_code == 401
 
 
 def test_a_survey_in_the_browser_from_the_editor_to_the_bars(

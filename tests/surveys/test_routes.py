@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chassis.auth import STAFF
 from chassis.ids import new_id
 from chassis.testing import deliver
 from services.surveys.consumer import subscriptions
@@ -387,7 +388,7 @@ def test_answers_belong_to_a_conversation_unless_nobody_was_there(call, survey, 
     assert call("POST", RESPONSES, role="visitor", json=RESPONSE | change).status_code == 422
 
 
-@pytest.mark.parametrize("role", ["public", "visitor", "owner", "admin", "operator", "analyst"])
+@pytest.mark.parametrize("role", ["public", "visitor", "owner", "admin", "operator", "analyst", "service"])
 def test_the_report_for_staff_is_for_nobody_else(call, role):
     assert call("GET", "/internal/v1/staff/survey-report", role=role).status_code == 403
 
@@ -400,5 +401,12 @@ def test_staff_see_whole_tens_by_month_topic_and_rating(call, context):
         body = left | {"occasion_id": f"form-{number}", "answers": {"q": 1 if number < 2 else 5}}
         assert call("POST", RESPONSES, role="visitor", json=body).status_code == 201
 
-    [month] = call("GET", "/internal/v1/staff/survey-report", role="service", customer_id=None).json["months"]
+    [month] = call("GET", "/internal/v1/staff/survey-report", role="staff-support", customer_id=None).json["months"]
     assert (month["topic"], month["ratings"]) == ("overall", {"5": 10})
+
+
+@pytest.mark.parametrize("role", STAFF)
+@pytest.mark.parametrize("end", ["/draft", "/versions", "/versions/1", "/responses", "/report"])
+def test_staff_see_nothing_of_a_customer_s_surveys(call, survey, role, end):
+    assert call("GET", SURVEY + end, role=role).status_code == 403
+    assert call("GET", RESPONSES, role=role, query_string={"conversation_id": "conversation-1"}).status_code == 403

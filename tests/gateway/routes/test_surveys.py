@@ -128,3 +128,16 @@ def test_nothing_in_the_table_is_run_as_a_formula(cell):
 @pytest.mark.parametrize("cell", ["", "words", "3", "-3", "+4.5", "a=b", "ada@example.com", "2026-01-01"])
 def test_what_is_no_formula_stays_as_it_is(cell):
     assert harmless(cell) == cell
+
+
+class TestForStaff:
+    PATH = "/api/v1/staff/survey-report"
+
+    def test_every_role_of_staff_sees_what_is_said_of_our_service(self, client):
+        client.here.staff.add("staff-secret", "staff-support")
+        client.set_cookie(client.here.settings.staff_cookie, "staff-secret")
+        assert client.get(self.PATH).json == {"months": [{"month": "2026-03", "topic": "speed", "ratings": {"5": 20}}]}
+
+    def test_nobody_else_does(self, client, operator, owner, visitor):
+        for headers in (operator, owner, visitor, {}):
+            assert client.get(self.PATH, headers=headers).status_code == 401

@@ -3,9 +3,10 @@
 Another noun brings a module with a ``blueprint`` whose every view begins with ``access.staff(…)``, and its line here.
 """
 
-from services.gateway.routes.staff import policy, sessions
+from services.gateway.routes.staff import policy, sessions, surveys
 
 BLUEPRINTS = (
     sessions.blueprint,
     policy.blueprint,
+    surveys.blueprint,
 )

@@ -1,4 +1,5 @@
 import { call } from "../shared/http";
+import type { Topic } from "../shared/survey";
 
 export type Role = "support" | "reviewer" | "legal" | "admin";
 
@@ -37,6 +38,13 @@ export interface Notices {
   unsent: { customer_id: string; attempts: number; addresses: string[]; reason: string }[];
 }
 
+export interface ServiceRatings {
+  month: string;
+  topic: Topic;
+  /** How often each rating was given, in whole tens; one given fewer than ten times is left out. */
+  ratings: Record<string, number>;
+}
+
 const STAFF = "/api/v1/staff";
 const POLICY = "/api/v1/policy/versions";
 
@@ -71,3 +79,5 @@ export const postDraft = ({ draft_id, revision }: Draft, effectiveAt: string | n
 
 export const getNotices = (version: string) =>
   call<{ notices: Notices[] }>(`${STAFF}/policy/versions/${encodeURIComponent(version)}/notices`);
+
+export const getServiceReport = () => call<{ months: ServiceRatings[] }>(`${STAFF}/survey-report`);

@@ -2,6 +2,7 @@ import type { ComponentType } from "preact";
 
 import type { Role, Staff } from "./api";
 import { PolicyPage } from "./policy-page";
+import { ServicePage } from "./service-page";
 
 export interface StaffPage {
   /** What the address bar calls it, behind the `#/`. */
@@ -17,4 +18,5 @@ const EVERYBODY: readonly Role[] = ["support", "reviewer", "legal", "admin"];
 /** The pages of the staff desk; a new one is a line here. */
 export const PAGES: readonly StaffPage[] = [
   { path: "policy", title: "Privacy policy", roles: EVERYBODY, Page: PolicyPage },
+  { path: "service", title: "Our service", roles: EVERYBODY, Page: ServicePage },
 ];
