@@ -32,7 +32,8 @@ from contracts.payload import Payload
 
 log = structlog.get_logger(__name__)
 
-Pair = tuple[Received, Delivery]
+Pair = tuple[Received, Sequence[Delivery]]
+"""What came, and the payloads in it: they share its fate."""
 
 
 class BatchConsumer:
@@ -118,7 +119,7 @@ class BatchConsumer:
         broken: list[tuple[Received, str]] = []
         for received in taken:
             try:
-                pairs.append((received, self._reader.delivery(received)))
+                pairs.append((received, self._reader.deliveries(received)))
             except Broken as error:
                 broken.append((received, str(error)))
         return pairs, broken
@@ -145,7 +146,7 @@ class BatchConsumer:
         return True
 
     def _tried(self, pairs: list[Pair], stop: threading.Event) -> Exception | None:
-        deliveries = [delivery for _, delivery in pairs]
+        deliveries = [delivery for _, together in pairs for delivery in together]
         attempts = self._queues[deliveries[0].queue].attempts
         failures = 0
         for _attempt in paused(stop):
@@ -164,7 +165,7 @@ class BatchConsumer:
                 if failures >= attempts:
                     return error
             else:
-                metrics.deliveries.labels(deliveries[0].queue, "handled").inc(len(deliveries))
+                metrics.deliveries.labels(deliveries[0].queue, "handled").inc(len(pairs))
                 return None
         return _GIVEN_UP
 
