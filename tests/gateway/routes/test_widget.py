@@ -149,6 +149,18 @@ class TestOpening:
 class TestAcknowledging:
     PATH = "/api/v1/widget/conversations/c-1/acknowledgements"
 
+    @pytest.fixture(autouse=True)
+    def _conversation(self, client):
+        client.here.chat.add_conversation("c-1")
+        client.here.chat.add_conversation("c-2", visitor_id="visitor-2")
+
+    def test_of_another_visitors_conversation_nothing_is_told(self, client, visitor):
+        for foreign in ("c-2", "c-3"):
+            for version in ("3", "2"):
+                path = self.PATH.replace("c-1", foreign)
+                a_problem(client.post(path, json={"policy_version": version}, headers=visitor), 404, "not-found")
+        assert client.here.bus.sent == []
+
     def test_it_goes_through_the_conversations_partition_in_the_visitors_name(self, client, visitor):
         client.here.bus.answer = lambda command: acknowledged(caused_by=command.command_id)
         answer = client.post(self.PATH, json={"policy_version": "3"}, headers=visitor)
