@@ -23,7 +23,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from chassis.problems import Unavailable
-from chassis.settings import address
+from chassis.settings import ServiceSettings, address
 
 SCHEMES = ("smtp", "smtp+starttls", "smtps")
 """In clear, for a server on the same machine or network; with STARTTLS, required; with TLS from the first byte."""
@@ -50,6 +50,8 @@ class MailRefused(Exception):
 
 class MailSettings(BaseSettings):
     """What a service that sends mail reads from its environment."""
+
+    model_config = ServiceSettings.model_config
 
     smtp_url: SecretStr
     mail_sender: str

@@ -373,7 +373,7 @@ class PolicyDraftIn(Body):
     draft_id: OpaqueId | None = None
     revision: Annotated[int, Field(ge=1, le=2**31)] | None = None
     summary: Annotated[str, StringConstraints(max_length=2000)]
-    text: Annotated[str, StringConstraints(max_length=100_000)]
+    text: Annotated[str, StringConstraints(max_length=50_000)]
 
 
 class PolicyDraftQuery(Query):

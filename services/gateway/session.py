@@ -167,8 +167,9 @@ class Session:
         # We hear the bus already: what arrives meanwhile is held, so nothing falls between the list and the socket.
         try:
             standings = _aside(lambda: list(self._standings()))
-            # So that what a message needs is known before there is one.
-            _aside(self._here.policy.recent)
+            if self.kind == "visitor":
+                # So that what each of their messages needs is known before there is one.
+                _aside(self._here.policy.recent)
         except (Unavailable, RemoteProblem):
             self.close(1013)
             return False

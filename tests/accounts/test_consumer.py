@@ -1,17 +1,16 @@
 """The outbox reaches the broker: the real process, the real servers."""
 
-import os
 import signal
 import subprocess
 import sys
 import threading
 
-from chassis.auth import new_key, public_keys
 from chassis.bus import Consumer, WorkQueue
 from chassis.testing import eventually
 from contracts.accounts import SessionRevoked
 from services.accounts.sessions import actions
 from tests.accounts.builders import NOW, PASSWORD
+from tests.accounts.notices.environment import environment_of
 
 
 def test_what_was_revoked_is_announced(amqp_url, context, settings, ann):
@@ -57,9 +56,4 @@ def signed_out(context, operator):
 
 
 def environment(settings, amqp_url):
-    return os.environ | {
-        "VELARO_AMQP_URL": amqp_url,
-        "VELARO_MONGO_URL": settings.mongo_url.get_secret_value(),
-        "VELARO_SERVICE_KEY": new_key("accounts"),
-        "VELARO_SERVICE_KEYS": public_keys([new_key("accounts")]),
-    }
+    return environment_of(settings, amqp_url=amqp_url)

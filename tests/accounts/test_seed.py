@@ -1,20 +1,21 @@
 import contextlib
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 from pydantic import ValidationError
 
-from chassis.auth import new_key, public_keys
 from services.accounts.operators.model import EmailTaken
 from services.accounts.seed import Seed, seed
 from services.accounts.sessions import actions
 from services.accounts.sessions.model import SessionNotLive, WrongCredentials
 from services.accounts.sites.model import SiteKeyTaken
+from services.accounts.staff import actions as staff_actions
+from services.accounts.staff.model import StaffSessionNotLive
 from tests.accounts.builders import NOW, outbox
+from tests.accounts.notices.environment import environment_of
 
 WANTED = {
     "customer": {"name": "Lamps & Co"},
@@ -71,6 +72,45 @@ def test_it_makes_a_customer_a_site_and_operators(context):
         ("oscar@lamps.example", "operator"),
     ]
     assert sign_in(context, "olivia@lamps.example", "correct horse battery")
+
+
+def test_it_makes_staff_who_are_no_operators(context):
+    staff = [{"email": "Lea@velaro.example", "name": "Lea", "role": "legal", "password": "correct horse battery"}]
+    made = sown(context, changed(staff=staff))
+
+    assert [(one["email"], one["role"]) for one in made["staff"]] == [("lea@velaro.example", "staff-legal")]
+    assert sown(context, changed(staff=staff)) == made
+    with pytest.raises(WrongCredentials):
+        sign_in(context, "lea@velaro.example", "correct horse battery")
+
+
+def test_a_changed_password_of_staff_ends_their_sessions(context):
+    staff = {"email": "lea@velaro.example", "name": "Lea", "role": "legal", "password": "correct horse battery"}
+    sown(context, changed(staff=[staff]))
+    secret, _ = staff_sign_in(context, staff)
+
+    sown(context, changed(staff=[staff | {"role": "admin", "password": "another good password"}]))
+
+    with pytest.raises(StaffSessionNotLive):
+        staff_actions.identity(
+            secret, now=NOW, staff=context.staff, sessions=context.staff_sessions, limits=context.limits
+        )
+    _, identity = staff_sign_in(context, staff | {"password": "another good password"})
+    assert identity.role == "staff-admin"
+
+
+def staff_sign_in(context, who):
+    return staff_actions.sign_in(
+        who["email"],
+        who["password"],
+        ip="",
+        user_agent="",
+        now=NOW,
+        staff=context.staff,
+        sessions=context.staff_sessions,
+        passwords=context.passwords,
+        limits=context.limits,
+    )
 
 
 def test_again_it_makes_nothing_twice(context):
@@ -180,15 +220,8 @@ def test_bad_input_is_refused(wrong):
 
 
 def run(settings, text):
-    environment = os.environ | {
-        "VELARO_AMQP_URL": "amqp://nowhere.invalid",
-        "VELARO_MONGO_URL": settings.mongo_url.get_secret_value(),
-        "VELARO_SERVICE_KEY": new_key("accounts"),
-        "VELARO_SERVICE_KEYS": public_keys([new_key("accounts")]),
-        "VELARO_ARGON2_MEMORY_KIB": "8",
-        "VELARO_ARGON2_PARALLELISM": "1",
-    }
     command = [sys.executable, "-m", "services.accounts", "seed"]
+    environment = environment_of(settings)
     return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=60)
 
 

@@ -29,4 +29,4 @@ def test_the_readme_names_every_route(client):
                 path = (
                     rule.rule.replace("<site_key>", "KEY").replace("<token_id>", "ID").replace("<version>", "VERSION")
                 )
-                assert f"| `{method} {path}`" in text
+                assert f"| `{method} {path}" in text

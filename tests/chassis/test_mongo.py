@@ -1,10 +1,12 @@
+from datetime import UTC, datetime, timedelta
+
 import pymongo
 import pytest
 from pymongo.errors import DuplicateKeyError
 
 from chassis import mongo
 from chassis.clock import now
-from chassis.mongo import StoreUnavailable, connect, ping, transaction, unavailable, wait_for_primary
+from chassis.mongo import StoreUnavailable, connect, ping, server_time, transaction, unavailable, wait_for_primary
 
 
 def test_the_url_names_the_database(database_url):
@@ -102,3 +104,10 @@ def test_a_transaction_without_database_is_unavailable(absent, monkeypatch):
 
     with pytest.raises(StoreUnavailable):
         transaction(absent, lambda session: absent.things.insert_one({}, session=session))
+
+
+def test_the_servers_time_is_its_own(database):
+    moment = server_time(database)
+
+    assert moment.tzinfo is not None
+    assert abs(moment - datetime.now(UTC)) < timedelta(seconds=5)

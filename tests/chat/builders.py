@@ -7,6 +7,7 @@ from chassis.clock import now
 from chassis.ids import new_id
 from contracts.chat import (
     AcceptConversation,
+    AcknowledgePolicy,
     Capture,
     CloseConversation,
     DropLog,
@@ -48,6 +49,10 @@ def a_post(text: str = "Hello", **given: Any) -> PostMessage:
 
 def an_acceptance(by: Sender = OPERATOR, **given: Any) -> AcceptConversation:
     return AcceptConversation(**_with({"operator_id": by.id, "operator_name": by.name}, given))
+
+
+def an_acknowledgement(version: str = "2", **given: Any) -> AcknowledgePolicy:
+    return AcknowledgePolicy(**_with({"visitor_id": VISITOR.id, "version": version}, given))
 
 
 def a_closing(by: Sender = OPERATOR, **given: Any) -> CloseConversation:

@@ -24,6 +24,7 @@ from tests.chat.builders import (
     a_post,
     a_visitor,
     an_acceptance,
+    an_acknowledgement,
     an_opening,
 )
 
@@ -262,3 +263,56 @@ def test_however_commands_come_and_batches_are_cut_the_places_have_no_gap_and_no
             head.last_seq, stored[message_key(message)] = message.seq, message
     acceptable = [post for post in commands if model.refusal_of(post, heads.get(conversation_key(post))) is None]
     assert {message_key(post) for post in acceptable} == stored.keys()
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "needed", "is_refused"),
+    [
+        ("1", None, False),
+        ("1", "1", False),
+        ("1", "2", True),
+        # Of two gateways, one may know of a new version before the other.
+        ("10", "9", False),
+        ("9", "10", True),
+        ("", "1", True),
+        ("x", "1", True),
+    ],
+)
+def test_a_message_needs_the_version_that_its_gateway_names_or_a_later_one(acknowledged, needed, is_refused):
+    head = a_head(a_conversation(acknowledged_policy_version=acknowledged))
+    [posting] = planned(a_post(policy_version=needed), heads={KEY: head})
+
+    assert isinstance(posting.answer, CommandRejected) == is_refused
+    if is_refused:
+        assert posting.answer.code == "policy-not-acknowledged"
+
+
+def test_what_was_stored_before_the_policy_changed_is_answered_as_it_was():
+    command = a_post(policy_version="2")
+    said = a_message(1, client_id=command.client_id, text=command.text)
+    [posting] = planned(command, stored={message_key(command): said})
+
+    assert isinstance(posting.answer, MessagePosted)
+
+
+def test_a_later_version_is_acknowledged_once_and_never_taken_back():
+    later = NOON + timedelta(hours=1)
+    conversation = model.acknowledged(an_acknowledgement("2"), a_head(), acknowledged_at=NOON)
+
+    assert (conversation.acknowledged_policy_version, conversation.policy_acknowledged_at) == ("2", NOON)
+    for version in ("2", "1"):
+        again = model.acknowledged(an_acknowledgement(version), a_head(conversation), acknowledged_at=later)
+        assert again is conversation
+    event = model.policy_acknowledged(conversation, caused_by="c")
+    assert (event.version, event.acknowledged_at) == ("2", NOON)
+
+
+def test_only_the_visitor_acknowledges_and_only_while_it_is_open():
+    for command, head in (
+        (an_acknowledgement(), None),
+        (an_acknowledgement(visitor_id=STRANGER.id), a_head()),
+    ):
+        with pytest.raises(Refused, match="not-found"):
+            model.acknowledged(command, head, acknowledged_at=NOON)
+    with pytest.raises(Refused, match="not-open"):
+        model.acknowledged(an_acknowledgement(), an_ended_head(), acknowledged_at=NOON)

@@ -166,6 +166,7 @@ def test_a_conversation_as_operators_see_it(as_, do):
         "last_seq": 1,
         "position": None,
         "is_sealed": False,
+        "acknowledged_policy_version": "1",
     }
     assert {**last, "sent_at": None} == {
         "seq": 1,

@@ -13,6 +13,7 @@ from contracts.chat import (
     ConversationClosed,
     ConversationOpened,
     MessagePosted,
+    PolicyAcknowledged,
     Sender,
 )
 from services.gateway.assets import Assets
@@ -86,6 +87,11 @@ def closed(last_seq: int = 0, **changes: Any) -> ConversationClosed:
         "digest": "",
     }
     return ConversationClosed(**(COMMON | values | changes))
+
+
+def acknowledged(version: str = "3", **changes: Any) -> PolicyAcknowledged:
+    values = {"site_id": "site-1", "visitor_id": "visitor-1", "version": version, "acknowledged_at": NOW}
+    return PolicyAcknowledged(**(COMMON | values | changes))
 
 
 def rejected(code: str, **changes: Any) -> CommandRejected:

@@ -181,6 +181,10 @@ class World:
             claims = self.tickets.pop(request.json["ticket"], None)
             return {"claims": claims} if claims else ({"code": "not-found"}, 404)
 
+        @app.get("/internal/v1/policy")
+        def policy() -> Any:
+            return {"in_force": {"version": "3", "effective_at": "2026-01-01T00:00:00Z"}, "upcoming": None}
+
         @app.post("/internal/v1/visitor-introspections")
         def introspect() -> Any:
             if request.json["token"] != "visitor-token":

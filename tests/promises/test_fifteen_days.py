@@ -194,7 +194,8 @@ def test_a_worker_killed_again_and_again_tells_everybody(
         version = versions.post(ago=timedelta(seconds=1))
         for goal in (1, 40, 80, 120):
             eventually(lambda goal=goal: sent(legal, version) >= goal, timeout=90, every=0.01)
-            os.kill(stack.supervisor.pid_of("accounts-worker"), signal.SIGKILL)
+            # With its children, one of which is in the middle of sending.
+            os.killpg(eventually(lambda: stack.supervisor.pid_of("accounts-worker"), timeout=30), signal.SIGKILL)
         done = eventually(lambda: is_done(legal, version), timeout=120)
     finally:
         versions.database["customers"].delete_many({"_id": {"$in": names}})

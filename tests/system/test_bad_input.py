@@ -19,7 +19,9 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     (f"{WIDGET}/visits", {"site_key": "k", "page": {"url": "https://x.example/"}, "cookies_consent": False}),
     (f"{WIDGET}/conversations", OPENING),
     (f"{WIDGET}/conversations/ID/messages", {"client_id": "c", "text": "hi"}),
+    (f"{WIDGET}/conversations/ID/acknowledgements", {"policy_version": "1"}),
     ("/api/v1/conversations/ID/messages", {"client_id": "c", "text": "hi"}),
+    ("/api/v1/staff/sessions", {"email": "a@example.org", "password": "secret"}),
     ("/api/v1/tokens", {"name": "n", "scopes": ["transcripts"], "expires_at": "2027-01-01T00:00:00Z"}),
 ]
 OPTIONAL = ("department", "text", "totp", "expires_at", "answers", "acknowledged_policy_version")

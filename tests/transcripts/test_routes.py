@@ -71,6 +71,7 @@ def test_a_transcript_is_shown_with_its_words_capture_and_answers(client: FlaskC
             }
         ],
         "acknowledged_policy_version": "2026-01",
+        "acknowledgements": [{"version": "2026-01", "acknowledged_at": "2026-03-01T09:00:00Z"}],
         "digest": dialogue.closed.digest,
         "last_seq": 3,
     }

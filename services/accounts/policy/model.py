@@ -11,7 +11,7 @@ FIRST_NUMBER = 1
 NOTICE_PERIOD = timedelta(days=15)
 """Fifteen times 24 hours: a day that daylight saving makes shorter makes the period no shorter."""
 
-LONGEST_TEXT = 100_000
+LONGEST_TEXT = 50_000
 LONGEST_SUMMARY = 2_000
 LONGEST_NUMBER = 6
 

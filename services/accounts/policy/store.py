@@ -67,6 +67,10 @@ GUARD: Document = {
 """What every document of ``policy_versions`` has to be. MongoDB knows no ``$$NOW`` in here, hence the ``_id``."""
 
 
+GUARDED: Document = {"validator": GUARD, "validationLevel": "strict", "validationAction": "error"}
+"""How the collection is made, and has to be."""
+
+
 class GuardMissing(Unavailable):
     """The versions of the policy are kept without the guard of the fifteen days."""
 
@@ -81,7 +85,7 @@ class PolicyStore:
     def ensure_indexes(self) -> None:
         """The guard and the indexes. Raises ``GuardMissing`` where the collection is there without the guard."""
         try:
-            self._database.create_collection(VERSIONS, validator=GUARD)
+            self._database.create_collection(VERSIONS, **GUARDED)
         except (CollectionInvalid, OperationFailure):
             self._check_guard()
         self._versions.create_index([("_id.number", ASCENDING)], unique=True)
@@ -90,9 +94,7 @@ class PolicyStore:
     def _check_guard(self) -> None:
         # The service's own user may make the collection, and may not change its guard afterwards.
         [found] = self._database.list_collections(filter={"name": VERSIONS})
-        options = found["options"]
-        is_strict = (options.get("validationLevel"), options.get("validationAction")) == ("strict", "error")
-        if options.get("validator") != GUARD or not is_strict:
+        if not GUARDED.items() <= found["options"].items():
             raise GuardMissing(f"its collection {VERSIONS} lacks the guard that an administrator has to put back")
 
     @unavailable()

@@ -240,6 +240,8 @@ def acknowledge_policy(conversation_id: str, json_data: schemas.AcknowledgementI
     here = context()
     caller, visitor = access.visitor()
     access.limit(here.limits.conversations, caller.customer_id or "", visitor.visitor_id)
+    # Whose conversation it is comes first: of another's not even the policy is told.
+    here.chat.conversation(caller, conversation_id)
     _check_acknowledged(json_data.policy_version, here)
     command = AcknowledgePolicy(
         command_id=new_id(),

@@ -1,5 +1,6 @@
 """A mail server for tests: keeps what it takes, and refuses, answers late or is away as it is told."""
 
+import socket
 from collections import Counter
 from email import message_from_bytes
 from email.message import Message
@@ -7,6 +8,12 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class PostOffice:
@@ -23,10 +30,9 @@ class PostOffice:
         return f"smtp://127.0.0.1:{self._port}"
 
     def open(self) -> "PostOffice":
+        self._port = self._port or _free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self._port)
         self._controller.start()
-        assert self._controller.server is not None
-        self._port = self._controller.server.sockets[0].getsockname()[1]
         return self
 
     def close(self) -> None:

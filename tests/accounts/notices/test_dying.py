@@ -1,18 +1,16 @@
 """Killed with SIGKILL at every step, the sending ends complete; and once, but where that cannot be known."""
 
-import os
 import signal
 import subprocess
 import sys
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from chassis.testing import eventually
 from services.accounts.bootstrap import Context
 from tests.accounts.notices.conftest import SENDER, a_customer
+from tests.accounts.notices.environment import environment_of
 from tests.accounts.notices.post_office import PostOffice
 
 CUSTOMERS = ("a", "b")
@@ -31,17 +29,9 @@ BETWEEN_ANSWER_AND_MARK = [
 
 
 def environment(context: Context, office: PostOffice) -> dict[str, str]:
-    settings = context.settings
-    values: dict[str, Any] = settings.model_dump()
-    values |= {"smtp_url": SecretStr(office.url), "mail_sender": SENDER, "notice_claimed_for": timedelta(seconds=1)}
-    plain = {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else value
-        for name, value in values.items()
-        if value != ""
-    }
-    plain["notice_claimed_for"] = "PT1S"
-    plain |= {name: f"PT{value.total_seconds():g}S" for name, value in plain.items() if isinstance(value, timedelta)}
-    return dict(os.environ) | {f"VELARO_{name.upper()}": str(value) for name, value in plain.items()}
+    return environment_of(
+        context.settings, smtp_url=office.url, mail_sender=SENDER, notice_claimed_for=timedelta(seconds=1)
+    )
 
 
 def run_until(step: int | None, context: Context, office: PostOffice) -> int:

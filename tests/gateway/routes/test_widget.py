@@ -2,8 +2,8 @@ import pytest
 
 from chassis.bus import Overloaded
 from chassis.http import RemoteProblem, ServiceUnavailable
-from contracts.chat import CloseConversation, OpenConversation, PostMessage
-from tests.gateway.builders import closed, opened, posted, rejected
+from contracts.chat import AcknowledgePolicy, CloseConversation, OpenConversation, PostMessage
+from tests.gateway.builders import acknowledged, closed, opened, posted, rejected
 
 PAGE = {"url": "https://shop.example/a", "title": "A", "referrer": "https://search.example/"}
 VISIT = {"site_key": "key-1", "page": PAGE, "cookies_consent": False}
@@ -158,6 +158,55 @@ class TestOpening:
         assert answer.status_code == 202
         conversation_id = client.here.bus.sent[0][1].conversation_id
         assert answer.json["status_url"] == f"/api/v1/widget/conversations/{conversation_id}"
+
+    def test_a_version_that_took_effect_a_moment_ago_is_asked_for_before_one_is_refused(self, client, visitor):
+        client.here.policy.in_force = "4"
+        body = opening(client, acknowledged_policy_version="4")
+        assert client.post("/api/v1/widget/conversations", json=body, headers=visitor).status_code == 201
+
+
+class TestAcknowledging:
+    PATH = "/api/v1/widget/conversations/c-1/acknowledgements"
+
+    @pytest.fixture(autouse=True)
+    def _conversation(self, client):
+        client.here.chat.add_conversation("c-1")
+        client.here.chat.add_conversation("c-2", visitor_id="visitor-2")
+
+    def test_of_another_visitors_conversation_nothing_is_told(self, client, visitor):
+        for foreign in ("c-2", "c-3"):
+            for version in ("3", "2"):
+                path = self.PATH.replace("c-1", foreign)
+                a_problem(client.post(path, json={"policy_version": version}, headers=visitor), 404, "not-found")
+        assert client.here.bus.sent == []
+
+    def test_it_goes_through_the_conversations_partition_in_the_visitors_name(self, client, visitor):
+        client.here.bus.answer = lambda command: acknowledged(caused_by=command.command_id)
+        answer = client.post(self.PATH, json={"policy_version": "3"}, headers=visitor)
+        assert (answer.status_code, answer.json["policy_version"]) == (201, "3")
+        [(_, command)] = client.here.bus.sent
+        assert isinstance(command, AcknowledgePolicy)
+        assert (command.customer_id, command.visitor_id, command.version) == ("customer-1", "visitor-1", "3")
+
+    @pytest.mark.parametrize("version", ["2", "4", "x"])
+    def test_only_the_version_in_force_can_be(self, client, visitor, version):
+        answer = client.post(self.PATH, json={"policy_version": version}, headers=visitor)
+        assert a_problem(answer, 409, "policy-not-acknowledged")["policy_version"] == "3"
+        assert client.here.bus.sent == []
+
+    def test_a_message_says_which_version_it_needs_and_one_of_an_operator_needs_none(self, client, visitor, operator):
+        client.here.bus.answer = lambda command: posted(client_id=command.client_id, caused_by=command.command_id)
+        said = {"client_id": "x", "text": "hi"}
+        client.post("/api/v1/widget/conversations/c-1/messages", json=said, headers=visitor)
+        client.post("/api/v1/conversations/c-1/messages", json=said, headers=operator)
+        assert [command.policy_version for _, command in client.here.bus.sent] == ["3", None]
+
+    def test_a_refused_message_is_told_which_version_to_acknowledge(self, client, visitor):
+        client.here.bus.answer = lambda command: rejected("policy-not-acknowledged", caused_by=command.command_id)
+        answer = client.post(
+            "/api/v1/widget/conversations/c-1/messages", json={"client_id": "x", "text": "hi"}, headers=visitor
+        )
+        assert a_problem(answer, 409, "policy-not-acknowledged")["policy_version"] == "3"
 
 
 class TestMessages:

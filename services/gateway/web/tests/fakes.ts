@@ -22,6 +22,8 @@ export class FakeServer {
   status: Status = "queued";
   isOpening = true;
   isEchoing = true;
+  /** The code with which messages are refused. */
+  refusal: string | null = null;
   /** What a long-poll does when there is nothing new. */
   idle: () => Promise<void> = () => new Promise(() => undefined);
 
@@ -72,6 +74,9 @@ export class FakeServer {
     if (frame.type === "sync") {
       for (const item of this.stored.slice(frame.after as number)) socket.echo(item);
       socket.say({ type: "conversation", conversation_id: "k", status: this.status, last_seq: this.stored.length });
+    }
+    if (frame.type === "message" && this.refusal) {
+      return socket.say({ type: "rejected", client_id: frame.client_id, conversation_id: "k", code: this.refusal, detail: "No." });
     }
     if (frame.type === "message" && this.isEchoing) socket.echo(this.store(frame.client_id as string, frame.text as string));
   }

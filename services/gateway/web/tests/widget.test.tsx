@@ -499,6 +499,53 @@ describe("when nobody is there", () => {
   });
 });
 
+describe("when the policy changes", () => {
+  const NEWER = { ...CONFIG, policy: { ...CONFIG.policy, version: "2026-01" } };
+
+  async function refused(): Promise<void> {
+    await show();
+    await start();
+    server.refusal = "policy-not-acknowledged";
+    answers["GET /api/v1/widget/config?site=KEY"] = () => ({ status: 200, body: NEWER });
+    await type("composer", "hello");
+    await click("send");
+  }
+
+  it("shows the notice again, takes nothing before it is acknowledged, and then sends what was refused", async () => {
+    await refused();
+    expect(find("notice")?.textContent).toContain("version 2026-01");
+    expect(find("acknowledge-again")?.dataset.policyVersion).toBe("2026-01");
+    expect(find("composer")).toBeNull();
+    answers["POST /api/v1/widget/conversations/k/acknowledgements"] = () => {
+      server.refusal = null;
+      return { status: 201, body: {} };
+    };
+    await click("acknowledge-again");
+    expect(called("/api/v1/widget/conversations/k/acknowledgements").map(({ body }) => body)).toEqual([{ policy_version: "2026-01" }]);
+    expect(find("message")?.dataset.state).toBe("sent");
+    expect(find("composer")).not.toBeNull();
+  });
+
+  it("asks once more when it has changed once more", async () => {
+    await refused();
+    answers["GET /api/v1/widget/config?site=KEY"] = () => ({ status: 200, body: { ...NEWER, policy: { ...NEWER.policy, version: "2026-02" } } });
+    answers["POST /api/v1/widget/conversations/k/acknowledgements"] = () => ({ status: 409, body: { code: "policy-not-acknowledged", detail: "x" } });
+    await click("acknowledge-again");
+    expect(find("policy-changed")?.textContent).toContain("changed once more");
+    expect(find("acknowledge-again")?.dataset.policyVersion).toBe("2026-02");
+  });
+
+  it("asks after a reload when the conversation was opened under another version", async () => {
+    sessionStorage.setItem("velaro.visitor.KEY", JSON.stringify({ token: "secret", conversation_id: "k", is_open: true }));
+    answers["GET /api/v1/widget/conversations/k"] = () => ({
+      status: 200,
+      body: { conversation_id: "k", status: "active", operator: null, position: null, acknowledged_policy_version: "2001-01" },
+    });
+    await show();
+    expect(find("policy-changed")).not.toBeNull();
+  });
+});
+
 describe("in another tab", () => {
   let channel: ChannelLike;
   let told: unknown[];
