@@ -1,19 +1,23 @@
 """Promise 11: changes become effective 15 days after notice of them is posted, and every customer is told once."""
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
+from playwright.sync_api import Browser, expect
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, WriteError
 
 from chassis.testing import eventually
 from deploy.local.stack import Stack
+from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
 from tests.edge.mails import Mails
@@ -151,6 +155,26 @@ def test_an_update_through_the_services_own_database_user_makes_nothing_effectiv
     assert list(versions.collection.find().sort("_id")) == before
 
 
+def test_a_day_of_23_hours_makes_the_period_no_shorter(stack: Stack) -> None:
+    """In Berlin clocks go forward on 28 March 2027: fifteen days on the calendar are then an hour too short."""
+    berlin = ZoneInfo("Europe/Berlin")
+    posted_at = datetime(2027, 3, 20, 12, tzinfo=berlin)
+    on_the_calendar = posted_at + FIFTEEN_DAYS
+    document = {
+        "_id": {"number": 900_000, "posted_at": posted_at.astimezone(UTC)},
+        "effective_at": on_the_calendar.astimezone(UTC),
+        "summary": "",
+        "text": "x",
+    }
+    client: MongoClient[Any]
+    with MongoClient(stack.instance.mongo_url("accounts", "accounts")) as client:
+        own = client.get_default_database()["policy_versions"]
+        with pytest.raises(WriteError):
+            own.insert_one(document)
+        own.insert_one({**document, "effective_at": on_the_calendar.astimezone(UTC) + timedelta(hours=1)})
+        own.delete_one({"_id.number": 900_000})
+
+
 def test_clocks_that_are_a_day_off_and_several_beats_change_nothing(
     stack: Stack, versions: Versions, legal: Staff, mails: Mails, tmp_path: Path
 ) -> None:
@@ -206,6 +230,36 @@ def test_a_worker_killed_again_and_again_tells_everybody(
     assert (done["sent"], done["failed"]) == (done["customers"], 0)
     # A mail more than once only where the worker died between the server's answer and the mark, and never unnoticed.
     assert sum(copies.values()) - len(copies) <= done["repeated"] <= 4
+
+
+def test_legal_posts_it_at_the_desk_and_sees_who_has_been_told(
+    browser: Browser, stack: Stack, demo_site: dict[str, Any]
+) -> None:
+    [one] = [one for one in demo_site["staff"] if one["role"] == "legal"]
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{stack.instance.base_url}/desk")
+    page.get_by_test_id("email").fill(one["email"])
+    page.get_by_test_id("password").fill(one["password"])
+    page.get_by_test_id("sign-in").click()
+    page.get_by_test_id("summary").fill("We keep nothing.")
+    page.get_by_test_id("text").fill("# Privacy\n\nWe keep *nothing*.")
+    expect(page.get_by_test_id("preview").locator("em")).to_have_text("nothing")
+    page.get_by_test_id("save-draft").click()
+    expect(page.get_by_test_id("draft-revision")).to_contain_text("Saved")
+    upcoming = page.locator('[data-testid=version][data-state="upcoming"]')
+    before = upcoming.count()
+    page.get_by_test_id("post").click()
+
+    expect(upcoming).to_have_count(before + 1)
+    version = upcoming.first.get_attribute("data-version")
+    told = page.locator(f'[data-testid=notices][data-version="{version}"]')
+    expect(told).to_contain_text(re.compile(r"Notice: (\d+) of \1 customers"), timeout=30_000)
+    shot(page, "staff-desk")
+    page.goto(f"{stack.instance.base_url}/policy/{version}")
+    expect(page.locator("article em")).to_have_text("nothing")
+    shot(page, "policy-page")
+    context.close()
 
 
 def an_owner(customer_id: str, when: datetime) -> dict[str, Any]:
