@@ -118,7 +118,7 @@ def test_the_handler_runs_in_the_thread_that_called_run(consume, bus):
     threads = set()
     run = consume(
         lambda deliveries: threads.add(threading.current_thread()),
-        on_channel=lambda: threads.add(threading.current_thread()),
+        on_channel=lambda queue: threads.add(threading.current_thread()),
     )
 
     bus.publish(a_message(1)).result(20)
@@ -192,7 +192,7 @@ def test_a_restart_brings_everything_again_on_a_new_channel(consume, bus):
     channels = []
     handle = Recorder()
     handle.failing = {3: Restart()}
-    consume(handle, on_channel=lambda: channels.append(len(handle.tries)))
+    consume(handle, on_channel=lambda queue: channels.append(len(handle.tries)))
     eventually(lambda: channels == [0])
 
     bus.publish_all(a_message(seq) for seq in range(5)).result(20)
@@ -249,7 +249,7 @@ def test_nothing_is_lost_or_reordered_while_the_connection_keeps_breaking(consum
 def test_it_comes_back_after_the_broker_closed_the_connection(consume, amqp_url, make_bus, close_from_broker):
     handle = Recorder()
     channels = []
-    consume(handle, on_channel=lambda: channels.append(1))
+    consume(handle, on_channel=lambda queue: channels.append(1))
     eventually(lambda: len(channels) == 1)
 
     close_from_broker()
@@ -303,7 +303,7 @@ def test_a_batch_whose_channel_is_gone_is_not_tried_again(consume, bus, proxy):
     handle = Recorder()
     handle.failing = {0: Retry()}
     channels = []
-    consume(handle, url=proxy.url, on_channel=lambda: channels.append(1))
+    consume(handle, url=proxy.url, on_channel=lambda queue: channels.append(1))
     bus.publish(a_message(0)).result(20)
     eventually(lambda: len(handle.tries) > 2)
 
