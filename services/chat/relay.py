@@ -34,10 +34,10 @@ from contracts.chat import (
     PostMessage,
 )
 from contracts.digest import digest_of
-from contracts.partitions import partition_queue
+from contracts.partitions import partition_key, partition_queue
 from services.chat import model
 from services.chat.balance import Balance
-from services.chat.bootstrap import SERVICE, bootstrap, started_bus
+from services.chat.bootstrap import SERVICE, bootstrap, refuse_while_repartitioning, started_bus
 from services.chat.model import Conversation, ConversationKey, End, Head, Message, MessageKey, Posting, Refused
 from services.chat.settings import Settings
 from services.chat.store import ConversationStore, Fenced, VisitorStore
@@ -345,13 +345,17 @@ def _count(deliveries: Sequence[Delivery]) -> None:
 
 def partition_queues(count: int) -> tuple[WorkQueue, ...]:
     """One queue a partition, each with a single active consumer."""
-    return tuple(WorkQueue(name=partition_queue(partition), single_active=True) for partition in range(count))
+    return tuple(
+        WorkQueue(name=partition_queue(partition), single_active=True, key=partition_key(partition, count))
+        for partition in range(count)
+    )
 
 
 def main() -> None:
     """Run the relay of its share of the partitions until told to stop."""
     stop = stop_when_told()
     context = bootstrap()
+    refuse_while_repartitioning(context)
     with started_bus(context.settings) as bus:
         relay = Relay(conversations=context.conversations, visitors=context.visitors, bus=bus)
         consumer = _consumer(context.settings, relay)

@@ -155,6 +155,25 @@ class ConversationStore:
         return int((recorded or {})["count"])
 
     @unavailable()
+    def partitions_to_come(self) -> int | None:
+        """The number that is being changed to, until that is done."""
+        recorded: Document = self._configuration.find_one({"_id": "partitions"}) or {}
+        return recorded.get("to_come")
+
+    @unavailable()
+    def begin_repartition(self, wanted: int) -> int:
+        """Record what is wanted; the number in force, which is ``wanted`` when the installation is new."""
+        self.partitions_in_force(wanted)
+        recorded = self._configuration.find_one_and_update({"_id": "partitions"}, {"$set": {"to_come": wanted}})
+        return int((recorded or {})["count"])
+
+    @unavailable()
+    def finish_repartition(self, wanted: int) -> bool:
+        """Have ``wanted`` in force; False if another number has been begun with meanwhile."""
+        change = {"$set": {"count": wanted}, "$unset": {"to_come": 1}}
+        return self._configuration.update_one({"_id": "partitions", "to_come": wanted}, change).matched_count == 1
+
+    @unavailable()
     def conversation(self, customer_id: str, conversation_id: str) -> Conversation | None:
         found = self._conversations.find_one({"_id": conversation_id, "customer_id": customer_id})
         return _conversation(found) if found else None
