@@ -40,20 +40,32 @@ _moves = prometheus_client.Counter(
 
 
 class Balance:
-    """One relay's part in it. ``active`` tells the queues that ``consumer`` gets commands from."""
+    """One relay's part in it. ``active`` tells the queues that ``consumer`` gets commands from.
+
+    It also sees to it that a relay which was cut off or frozen while the number of partitions was changed, so that
+    ``in_force`` gives another than ``partitions``, stops and does not come back to the old ones.
+    """
 
     def __init__(
-        self, *, relays: RelayStore, consumer: BatchConsumer, partitions: int, active: Callable[[], Collection[str]]
+        self,
+        *,
+        relays: RelayStore,
+        consumer: BatchConsumer,
+        partitions: int,
+        in_force: Callable[[], int | None],
+        active: Callable[[], Collection[str]],
     ) -> None:
         self.relay_id = new_id()
         self._relays = relays
         self._consumer = consumer
         self._queues = {partition: partition_queue(partition) for partition in range(partitions)}
+        self._in_force = in_force
         self._active = active
         self._silent: dict[str, tuple[int, int]] = {}
         # What was agreed on when this relay last subscribed to each partition, or before.
         self._behind: dict[int, Agreement] = {}
         self._due: set[int] = set()
+        self.is_outdated = False
 
     @contextmanager
     def kept(self, stop: threading.Event) -> Iterator[None]:
@@ -80,6 +92,10 @@ class Balance:
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(BEAT_SECONDS):
             try:
+                if self._in_force() != len(self._queues):
+                    self.is_outdated = True
+                    stop.set()
+                    return
                 self.beat()
             except StoreUnavailable as error:
                 log.warning("relays know nothing of each other", reason=repr(error))

@@ -37,10 +37,7 @@ class Context:
 def bootstrap(chosen: Settings | None = None) -> Context:
     """Put it together, and make sure of the number of partitions: the process ends if it is another."""
     made = assemble(chosen)
-    try:
-        check_partitions(made.conversations, made.settings.partitions)
-    except PartitionsChanged as error:
-        _refuse(error)
+    refuse_other_partitions(made)
     return made
 
 
@@ -61,6 +58,14 @@ def assemble(chosen: Settings | None = None) -> Context:
     made.conversations.ensure_indexes()
     made.visitors.ensure_indexes()
     return made
+
+
+def refuse_other_partitions(context: Context) -> None:
+    """End the process if its number of partitions is not the one in force."""
+    try:
+        check_partitions(context.conversations, context.settings.partitions)
+    except PartitionsChanged as error:
+        _refuse(error)
 
 
 def refuse_while_repartitioning(context: Context) -> None:

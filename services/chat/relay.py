@@ -37,7 +37,13 @@ from contracts.digest import digest_of
 from contracts.partitions import partition_key, partition_queue
 from services.chat import model
 from services.chat.balance import Balance
-from services.chat.bootstrap import SERVICE, bootstrap, refuse_while_repartitioning, started_bus
+from services.chat.bootstrap import (
+    SERVICE,
+    bootstrap,
+    refuse_other_partitions,
+    refuse_while_repartitioning,
+    started_bus,
+)
 from services.chat.model import Conversation, ConversationKey, End, Head, Message, MessageKey, Posting, Refused
 from services.chat.settings import Settings
 from services.chat.store import ConversationStore, Fenced, VisitorStore
@@ -363,6 +369,7 @@ def main() -> None:
             relays=context.relays,
             consumer=consumer,
             partitions=context.settings.partitions,
+            in_force=context.conversations.partitions,
             active=lambda: relay.active,
         )
         bind = context.settings.operations_bind
@@ -371,6 +378,8 @@ def main() -> None:
         with balance.kept(stop):
             consumer.run(stop)
     log.info("relay stopped")
+    if balance.is_outdated:
+        refuse_other_partitions(context)
 
 
 def _consumer(settings: Settings, relay: Relay) -> BatchConsumer:

@@ -155,6 +155,12 @@ class ConversationStore:
         return int((recorded or {})["count"])
 
     @unavailable()
+    def partitions(self) -> int | None:
+        """The number in force; None if the installation is new."""
+        recorded: Document = self._configuration.find_one({"_id": "partitions"}) or {}
+        return recorded.get("count")
+
+    @unavailable()
     def partitions_to_come(self) -> int | None:
         """The number that is being changed to, until that is done."""
         recorded: Document = self._configuration.find_one({"_id": "partitions"}) or {}

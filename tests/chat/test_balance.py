@@ -1,7 +1,7 @@
 """What relays do about each other's beats, on a real database; who is active is the broker's affair and simulated."""
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -32,6 +32,7 @@ class Subscriber:
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._times: Counter[str] = Counter()
         self.subscribed: dict[str, int] = {}
         self.steps = 0
         for partition in range(COUNT):
@@ -39,7 +40,8 @@ class Subscriber:
 
     def subscribe(self, queue: str) -> None:
         self._line.waiting[queue].append(self)
-        self.subscribed[queue] = self.subscribed.get(queue, 0) + 1
+        self._times[queue] += 1
+        self.subscribed[queue] = self._times[queue]
 
     def step_back(self, queue: str) -> None:
         self.steps += 1
@@ -74,7 +76,13 @@ class Relays:
 
     def join(self) -> Subscriber:
         relays = self._context.relays
-        balance = Balance(relays=relays, consumer=None, partitions=COUNT, active=lambda: subscriber.active())
+        balance = Balance(
+            relays=relays,
+            consumer=None,
+            partitions=COUNT,
+            in_force=lambda: COUNT,
+            active=lambda: subscriber.active(),
+        )
         balance._behind = dict.fromkeys(balance._queues, relays.agreement())
         subscriber = Subscriber(self._line)
         balance._consumer = subscriber
@@ -204,7 +212,9 @@ def test_a_relay_works_on_without_knowing_of_others(relays: Relays, context: Con
 
     asked = threading.Event()
     subscriber = relays.join()
-    balance = Balance(relays=Away(), consumer=subscriber, partitions=COUNT, active=subscriber.active)
+    balance = Balance(
+        relays=Away(), consumer=subscriber, partitions=COUNT, in_force=lambda: COUNT, active=subscriber.active
+    )
     stop = threading.Event()
     with balance.kept(stop):
         assert asked.wait(10)

@@ -233,6 +233,18 @@ def test_wherever_it_dies_the_second_run_finishes_it(context, upkeep, last):
     assert there(upkeep) == [queue.name for queue in partition_queues(3)]
 
 
+def test_a_relay_that_slept_through_the_change_ends_when_it_wakes_up(context, upkeep, bus, start):
+    relay = start("relay")
+    Talk(bus, context).open(8)
+    relay.send_signal(signal.SIGSTOP)
+    eventually(lambda: not any(upkeep.depth(queue.name).consumers for queue in partition_queues(8)), timeout=30)
+    change(context, upkeep, 12)
+    relay.send_signal(signal.SIGCONT)
+    status, said = outcome(relay)
+    assert status == 78
+    assert "VELARO_PARTITIONS is 8, but this installation has 12" in said
+
+
 def test_what_rests_in_a_queue_no_longer_used_is_kept_and_told_of(context, upkeep, bus):
     upkeep.declare(partition_queues(8))
     rest = partition_queues(8)[7].dead

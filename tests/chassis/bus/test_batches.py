@@ -367,7 +367,8 @@ def test_another_takes_over_from_one_that_is_silent_within_three_heartbeats(cons
     frozen_at = time.monotonic()
     bus.publish(a_message(2)).result(20)
 
-    eventually(lambda: second.seqs == [2])
+    # The line may have taken the acknowledgement of the first with it.
+    eventually(lambda: second.seqs in ([2], [1, 2]))
     assert time.monotonic() - frozen_at < 5
 
 
