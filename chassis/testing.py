@@ -69,7 +69,7 @@ class RecordingBus:
         """Remember ``event`` in ``published``."""
         return self._remember(self.published, [event])
 
-    def publish_all(self, events: Iterable[Event], *, correlation_ids: Iterable[str] | None = None) -> "Future[None]":
+    def publish_together(self, events: Iterable[Event]) -> "Future[None]":
         """Remember ``events`` in ``published``."""
         return self._remember(self.published, list(events))
 

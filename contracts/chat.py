@@ -45,6 +45,10 @@ class ConversationCommand(Command, frozen=True, kw_only=True):
     command_id: str
     conversation_id: str
 
+    @property
+    def cause(self) -> str:
+        return self.command_id
+
 
 class OpenConversation(ConversationCommand, frozen=True, kw_only=True):
     """A visitor wants to talk. ``text``, if any, becomes the first message."""
@@ -99,6 +103,10 @@ class ConversationEvent(Event, frozen=True, kw_only=True):
 
     conversation_id: str
     caused_by: str
+
+    @property
+    def cause(self) -> str:
+        return self.caused_by
 
 
 class ConversationOpened(ConversationEvent, frozen=True, kw_only=True):

@@ -17,6 +17,11 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
     customer_id: str
 
+    @property
+    def cause(self) -> str:
+        """The id of what led to it, if the payload says so; empty otherwise."""
+        return ""
+
 
 class Event(Payload, frozen=True, kw_only=True):
     """A fact. Published by the one service that owns it, heard by any number.

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from chassis.bus import WorkQueue
+from chassis.bus.publisher import MOST_EVENTS_TOGETHER
 from contracts.catalogue import COMMANDS, EVENTS, PAYLOADS
 from contracts.payload import Command, Event, Payload
 from services.chat import consumer as chat
@@ -176,10 +177,17 @@ def _message(payload: type[Payload]) -> dict[str, Any]:
         "name": payload.__name__,
         "title": payload.routing_key,
         "description": _doc(payload),
-        "payload": _ref("components", "schemas", payload.__name__),
+        "payload": _body(payload),
         "bindings": {"amqp": {"messageType": payload.routing_key, "bindingVersion": "0.3.0"}},
         "examples": [{"payload": json.loads(example.read_text())}],
     }
+
+
+def _body(payload: type[Payload]) -> Mapping[str, Any]:
+    alone = _ref("components", "schemas", payload.__name__)
+    if issubclass(payload, Command):
+        return alone
+    return {"oneOf": [alone, {"type": "array", "items": alone, "minItems": 2, "maxItems": MOST_EVENTS_TOGETHER}]}
 
 
 def _doc(payload: type[Payload]) -> str:

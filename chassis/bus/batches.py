@@ -34,7 +34,8 @@ from contracts.payload import Payload
 
 log = structlog.get_logger(__name__)
 
-Pair = tuple[Received, Delivery]
+Pair = tuple[Received, Sequence[Delivery]]
+"""What came, and the payloads in it: they share its fate."""
 
 
 class BatchConsumer:
@@ -138,7 +139,7 @@ class BatchConsumer:
         broken: list[tuple[Received, str]] = []
         for received in taken:
             try:
-                pairs.append((received, self._reader.delivery(received)))
+                pairs.append((received, self._reader.deliveries(received)))
             except Broken as error:
                 broken.append((received, str(error)))
         return pairs, broken
@@ -165,11 +166,13 @@ class BatchConsumer:
         return True
 
     def _tried(self, pairs: list[Pair], stop: threading.Event) -> Exception | None:
-        attempts = self._queues[pairs[0][1].queue].attempts
+        attempts = self._queues[pairs[0][0].consumer_tag].attempts
         failures = 0
         for _attempt in paused(stop):
             # What came on a channel that is gone comes again, perhaps to another.
-            deliveries = [delivery for received, delivery in pairs if self._intake.is_current(received)]
+            deliveries = [
+                delivery for received, together in pairs if self._intake.is_current(received) for delivery in together
+            ]
             if not deliveries:
                 return None
             try:
@@ -185,7 +188,7 @@ class BatchConsumer:
                 if failures >= attempts:
                     return error
             else:
-                metrics.deliveries.labels(deliveries[0].queue, "handled").inc(len(deliveries))
+                metrics.deliveries.labels(deliveries[0].queue, "handled").inc(len(pairs))
                 return None
         return _GIVEN_UP
 

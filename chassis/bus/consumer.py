@@ -13,11 +13,12 @@ raises anything else                     is logged, then as ``Retry``
 is not called: the payload is broken     rests in ``.dead`` now
 =======================================  =====================================================
 
+Payloads that came together share their fate: if a handler fails, all of them are handed over again, and rest together.
 A delivery is in its new place, confirmed by the broker, before it is acknowledged in the old one.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -77,19 +78,15 @@ class Consumer:
 
     def _settle(self, received: Received, stop: threading.Event) -> None:
         try:
-            delivery = self._reader.delivery(received)
+            deliveries = self._reader.deliveries(received)
         except Broken as error:
             self._bury(received, str(error), stop)
             return
-        with correlation.bound(delivery.correlation_id):
-            self._handle(received, delivery, stop)
-
-    def _handle(self, received: Received, delivery: Delivery, stop: threading.Event) -> None:
         for _attempt in paused(stop):
             if not self._intake.is_current(received):
                 return
             try:
-                self._handlers[delivery.payload.routing_key](delivery.payload)
+                self._handle(deliveries)
             except Unavailable as error:
                 log.warning("handler waits", queue=self._queue.name, reason=repr(error))
                 continue
@@ -99,6 +96,12 @@ class Consumer:
                 self._ack(received)
                 self._handled.inc()
             return
+
+    def _handle(self, deliveries: Sequence[Delivery]) -> None:
+        """All that came together; what follows one that fails comes again with it."""
+        for delivery in deliveries:
+            with correlation.bound(delivery.correlation_id):
+                self._handlers[delivery.payload.routing_key](delivery.payload)
 
     def _judge(self, received: Received, error: Exception, stop: threading.Event) -> None:
         match error:

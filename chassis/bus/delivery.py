@@ -1,6 +1,6 @@
 """What a handler gets: the payload of a delivery, and what is known about how it came."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -19,7 +19,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One payload as it came off a queue.
 
     ``redelivered`` is a hint that somebody may have begun with it before; ``attempts`` counts how
-    often that is known to have happened. ``message_id`` is the sender's, the same in every attempt.
+    often that is known to have happened. ``message_id`` is the sender's, the same in every attempt,
+    and shared by payloads that came together.
     """
 
     payload: Payload
@@ -34,27 +35,35 @@ class PayloadReader:
     """Reads the payloads it was given classes for."""
 
     def __init__(self, payloads: Iterable[type[Payload]]) -> None:
-        self._decoders = {payload.routing_key: msgspec.json.Decoder(payload) for payload in payloads}
+        self._decoders = {
+            payload.routing_key: (msgspec.json.Decoder(payload), msgspec.json.Decoder(list[payload]))  # type: ignore[valid-type]
+            for payload in payloads
+        }
 
-    def delivery(self, received: Received) -> Delivery:
-        """The delivery, its payload checked against its contract. Raises ``Broken``."""
+    def deliveries(self, received: Received) -> list[Delivery]:
+        """What came, its payloads checked against their contract: one or, together, several. Raises ``Broken``."""
         envelope = envelope_of(received)
-        return Delivery(
-            payload=self.payload(envelope.type, received.body),
-            queue=received.consumer_tag,
-            message_id=envelope.message_id,
-            redelivered=received.is_redelivered,
-            attempts=attempts_of(envelope),
-            correlation_id=envelope.correlation_id,
-        )
+        attempts = attempts_of(envelope)
+        return [
+            Delivery(
+                payload=payload,
+                queue=received.consumer_tag,
+                message_id=envelope.message_id,
+                redelivered=received.is_redelivered,
+                attempts=attempts,
+                correlation_id=envelope.correlation_id or payload.cause,
+            )
+            for payload in self.payloads(envelope.type, received.body)
+        ]
 
-    def payload(self, kind: str, body: bytes) -> Payload:
-        """The payload of type ``kind`` in ``body``. Raises ``Broken``."""
-        decoder = self._decoders.get(kind)
-        if decoder is None:
+    def payloads(self, kind: str, body: bytes) -> Sequence[Payload]:
+        """The payloads of type ``kind`` in ``body``: one, or an array of them. Raises ``Broken``."""
+        decoders = self._decoders.get(kind)
+        if decoders is None:
             raise Broken(f"unexpected type {kind[:80]!r}")
+        alone, together = decoders
         try:
-            return decoder.decode(body)
+            return together.decode(body) if body.startswith(b"[") else (alone.decode(body),)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # The error's words may quote the payload; its kind never does.
             raise Broken(f"{kind} breaks its contract ({type(error).__name__})") from error

@@ -6,6 +6,7 @@ none is missed. Whoever listens is told when it is back (``on_recovered``) and c
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -26,8 +27,10 @@ from contracts.payload import Event
 log = structlog.get_logger(__name__)
 
 _CHANNEL = 1
-_PREFETCH = 2000
-_ACK_EVERY = 200
+_PREFETCH = 500
+_ACK_EVERY = 100
+_ACK_WITHIN_SECONDS = 1.0
+"""Nobody waits for these acks, and each costs a system call here and work at the broker."""
 
 
 class _Recovered:
@@ -72,6 +75,9 @@ class Listener:
         self._queue_name = ""
         self._epoch = 0
         self._was_up = False
+        self._heard: Received | None = None
+        self._acknowledged: Received | None = None
+        self._is_ack_due = False
 
     def start(self) -> None:
         """Begin to connect, and stay connected; returns at once. Call it after any fork."""
@@ -186,11 +192,21 @@ class Listener:
         self._channel = None
         self._queue_name = ""
         self._epoch += 1
+        self._is_ack_due = False
         self.is_up = False
 
-    def _ack(self, epoch: int, delivery_tag: int) -> None:
-        if epoch == self._epoch and self._wire is not None and self._channel is not None and self._channel.is_open:
-            self._wire.emit(ack_frame(_CHANNEL, delivery_tag, is_multiple=True))
+    def _ack_soon(self) -> None:
+        self._link.later(_ACK_WITHIN_SECONDS, self._ack)
+
+    def _ack(self) -> None:
+        """All that was heard so far on this channel."""
+        self._is_ack_due = False
+        heard = self._heard
+        if heard is None or heard is self._acknowledged or heard.epoch != self._epoch or self._wire is None:
+            return
+        if self._channel is not None and self._channel.is_open:
+            self._acknowledged = heard
+            self._wire.emit(ack_frame(_CHANNEL, heard.delivery_tag, is_multiple=True))
 
     def _run(self) -> None:
         unacknowledged = 0
@@ -202,10 +218,14 @@ class Listener:
                 self._call(self._on_recovered)
                 continue
             self._hear(item)
+            self._heard = item
             unacknowledged += 1
-            if unacknowledged >= _ACK_EVERY or self._inbox.empty():
-                self._link.call(partial(self._ack, item.epoch, item.delivery_tag))
+            if unacknowledged >= _ACK_EVERY:
                 unacknowledged = 0
+                self._link.call(self._ack)
+            elif not self._is_ack_due:
+                self._is_ack_due = True
+                self._link.call(self._ack_soon)
 
     def _hear(self, received: Received) -> None:
         if received.exchange == SIGNALS:
@@ -213,12 +233,16 @@ class Listener:
             return
         try:
             # The key without its customer is the type: no need to read the properties.
-            event = self._reader.payload(received.routing_key.rpartition(".")[0], received.body)
+            events = self._reader.payloads(received.routing_key.rpartition(".")[0], received.body)
         except Broken as error:
             log.warning("event ignored", reason=str(error))
             return
-        if isinstance(event, Event):
-            self._call(partial(self._on_event, event))
+        for event in events:
+            if isinstance(event, Event):
+                self._call(partial(self._on_event, event))
+        if len(events) > 1:
+            # Where threads are greenlets, whoever is told of all these must have a moment to take it.
+            time.sleep(0)
 
     def _call(self, listener: Callable[[], None]) -> None:
         try:

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from typing import Any, Literal
@@ -33,6 +33,8 @@ State = Literal["up", "blocked", "down"]
 CONFIRMED, UNCONFIRMED = 1, 2
 """The numbers of the two channels: with confirms, and without."""
 
+MOST_EVENTS_TOGETHER = 100
+MOST_BYTES_TOGETHER = 64 * 1024
 _MOST_SIGNALS_WAITING = 10_000
 _MOST_UNSENT_BYTES_FOR_SIGNALS = 1 << 20
 
@@ -322,6 +324,26 @@ def _fresh_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
+def _bundles(events: Iterable[Event]) -> "Iterator[list[tuple[Event, bytes]]]":
+    """The events with their bytes, as many together as a message may hold."""
+    bundle: list[tuple[Event, bytes]] = []
+    size = 0
+    for event in events:
+        body = msgspec.json.encode(event)
+        if bundle and (len(bundle) == MOST_EVENTS_TOGETHER or size + len(body) >= MOST_BYTES_TOGETHER):
+            yield bundle
+            bundle, size = [], 0
+        bundle.append((event, body))
+        # With the comma that follows, or the brackets around all.
+        size += len(body) + 1
+    yield bundle
+
+
+def _announcement(key: str, envelope: Envelope, body: bytes) -> Publication:
+    frames = publish_frames(CONFIRMED, EVENTS, key, envelope, body)
+    return Publication(key, envelope.message_id, frames, is_unheard_fine=True)
+
+
 def _outcome(publication: Publication, is_ack: bool) -> PublishFailed | None:
     if not is_ack:
         return Refused(publication.key)
@@ -373,12 +395,18 @@ class Bus:
         """
         return self._publisher.accept([self._event(event, message_id, correlation_id)])
 
-    def publish_all(self, events: Iterable[Event], *, correlation_ids: Iterable[str] | None = None) -> "Future[None]":
-        """As ``publish`` for each, in order, with one future for all: it fails with the first failure."""
-        if correlation_ids is None:
-            return self._publisher.accept([self._event(event, None, None) for event in events])
-        pairs = zip(events, correlation_ids, strict=True)
-        return self._publisher.accept([self._event(event, None, correlation_id) for event, correlation_id in pairs])
+    def publish_together(self, events: Iterable[Event]) -> "Future[None]":
+        """As ``publish`` for all of them, with one future that fails with the first failure.
+
+        Events of one type and one customer share a message, which costs the broker as much as one event does.
+        They keep their order among themselves; events of different types or customers do not.
+        """
+        alike: dict[str, list[Event]] = {}
+        for event in events:
+            alike.setdefault(event_key(event), []).append(event)
+        return self._publisher.accept(
+            [self._bundle(key, bundle) for key, some in alike.items() for bundle in _bundles(some)]
+        )
 
     def send(self, command: Command, *, queue: str, correlation_id: str | None = None) -> "Future[None]":
         """Ask the owner of ``queue``. Fails with ``Unroutable`` if that queue has never been declared."""
@@ -408,10 +436,16 @@ class Bus:
         self._publisher.close()
 
     def _event(self, event: Event, message_id: str | None, correlation_id: str | None) -> Publication:
-        key = event_key(event)
         envelope = self._envelope(event.routing_key, message_id, correlation_id)
-        frames = publish_frames(CONFIRMED, EVENTS, key, envelope, msgspec.json.encode(event))
-        return Publication(key, envelope.message_id, frames, is_unheard_fine=True)
+        return _announcement(event_key(event), envelope, msgspec.json.encode(event))
+
+    def _bundle(self, key: str, bundle: "list[tuple[Event, bytes]]") -> Publication:
+        first, body = bundle[0]
+        if len(bundle) == 1:
+            return _announcement(key, self._envelope(first.routing_key, None, first.cause), body)
+        # What led to each of them, each of them says.
+        envelope = self._envelope(first.routing_key, None, "")
+        return _announcement(key, envelope, b"[" + b",".join([body for _, body in bundle]) + b"]")
 
     def _envelope(self, kind: str, message_id: str | None, correlation_id: str | None) -> Envelope:
         return Envelope(

@@ -110,7 +110,6 @@ class Relay:
         self._clock = clock
         self._heads = Heads()
         self._heads_kept = heads_kept
-        self._correlations: dict[str, str] = {}
         self._answers: list[Future[None]] = []
         self._active: set[str] = set()
         # The partitions of which what is remembered is true, and what comes next not carried out already.
@@ -167,9 +166,6 @@ class Relay:
 
     def _carry_out(self, deliveries: Sequence[Delivery], *, is_repeated: bool) -> None:
         commands = [cast(ConversationCommand, delivery.payload) for delivery in deliveries]
-        self._correlations = {
-            command.command_id: delivery.correlation_id for command, delivery in zip(commands, deliveries, strict=True)
-        }
         posts: list[PostMessage] = []
         for command in commands:
             if isinstance(command, PostMessage):
@@ -339,9 +335,8 @@ class Relay:
         self._heads.touch(keys & self._heads.keys())
 
     def _announce(self, events: Sequence[ConversationEvent]) -> None:
-        """Publish, without waiting, under the id of the request behind the command that each event answers."""
-        correlations = [self._correlations.get(event.caused_by, "") for event in events]
-        self._answers.append(self._bus.publish_all(events, correlation_ids=correlations))
+        """Publish, without waiting."""
+        self._answers.append(self._bus.publish_together(events))
 
 
 def _count(deliveries: Sequence[Delivery]) -> None:

@@ -23,6 +23,8 @@ from services.transcripts.store import TranscriptStore
 SEALING_THREADS = 4
 LINGER_SECONDS = 0.05
 """How long a batch may fill: nobody waits for the record, and every batch costs two round trips."""
+MOST_DELIVERIES = 200
+"""In a batch. Each may carry the messages of a whole batch of the relay."""
 
 QUEUE = WorkQueue(
     "transcripts.record-messages",
@@ -112,5 +114,12 @@ def consumer(context: Context) -> BatchConsumer:
     url = context.settings.amqp_url.get_secret_value()
     handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages)
     return BatchConsumer(
-        url, service=SERVICE, queues=[QUEUE], payloads=QUEUE.hears, handle=handle, linger=LINGER_SECONDS
+        url,
+        service=SERVICE,
+        queues=[QUEUE],
+        payloads=QUEUE.hears,
+        handle=handle,
+        max_batch=MOST_DELIVERIES,
+        prefetch=2 * MOST_DELIVERIES,
+        linger=LINGER_SECONDS,
     )

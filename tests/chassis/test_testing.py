@@ -35,7 +35,7 @@ def test_the_bus_remembers_what_it_was_asked_to_do():
     bus = RecordingBus()
 
     bus.publish(a_message(1)).result(0)
-    bus.publish_all([a_message(2), a_message(3)]).result(0)
+    bus.publish_together([a_message(2), a_message(3)]).result(0)
     bus.send(a_command(), queue="chat.p.00").result(0)
     bus.signal("acme", b"typing")
 

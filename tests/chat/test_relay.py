@@ -421,20 +421,6 @@ def test_only_so_many_conversations_are_remembered(conversations: ConversationSt
     assert list(relay._heads) == [(CUSTOMER, f"c{number}") for number in (7, 8, 9)]
 
 
-def test_answers_carry_the_correlation_of_their_command(desk: Desk, visitors: VisitorStore):
-    seen: list[str] = []
-
-    class Listening(RecordingBus):
-        def publish_all(self, events, *, correlation_ids=None):
-            seen.extend(correlation_ids)
-            return super().publish_all(events)
-
-    relay = Relay(conversations=desk.conversations, visitors=visitors, bus=Listening())
-    deliveries = [a_delivery(an_opening(text="1")), a_delivery(a_post("2"))]
-    relay.handle([msgspec.structs.replace(each, correlation_id=f"request-{n}") for n, each in enumerate(deliveries)])
-    assert seen == ["request-0", "request-0", "request-1"]
-
-
 def test_an_accepted_conversation_answers_with_its_operator(desk: Desk):
     desk.conversations.open(a_conversation())
     [event] = desk.do(an_acceptance())

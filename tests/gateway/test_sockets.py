@@ -397,7 +397,8 @@ class TestProtocol:
 
 
 def test_who_does_not_read_is_told_that_it_is_too_slow_and_holds_up_nobody(gateway, world):
-    cid, other = world.conversation(visitor_id="lazy"), world.conversation()
+    cid = world.conversation(visitor_id="lazy", operator={"id": "elsewhere", "name": "Otto"})
+    other = world.conversation()
     before = closed_with(gateway, 4408)
     with Raw(gateway, receives=65536).shake_hands() as lazy, gateway.socket() as busy, ThreadPoolExecutor(2) as pool:
         lazy.authenticate(world.ticket(subject="lazy"))

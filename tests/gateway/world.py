@@ -113,22 +113,23 @@ class World:
         self.is_silent = True
         events = [self.say(conversation_id, text) for _ in range(count)]
         self.is_silent = False
-        for start in range(0, count, 500):
-            self.bus.publish_all(events[start : start + 500]).result(30)
+        for published in [self.bus.publish(event) for event in events]:
+            published.result(30)
 
     def say(self, conversation_id: str, text: str = "", *, client_id: str = "", caused_by: str = "") -> MessagePosted:
         """Store a message as chat would; it is announced unless the world is silent."""
         said = self.logs[conversation_id]
+        operator = self.conversations[conversation_id]["operator"]
         event = MessagePosted(
             customer_id=self.customer_id,
             conversation_id=conversation_id,
             caused_by=caused_by or new_id(),
             visitor_id=self.conversations[conversation_id]["visitor_id"],
-            operator_id=OPERATOR_ID,
+            operator_id=operator["id"],
             seq=len(said) + 1,
             message_id=new_id(),
             client_id=client_id or new_id(),
-            sender=Sender(kind="operator", id=OPERATOR_ID, name="Olga"),
+            sender=Sender(kind="operator", id=operator["id"], name=operator["name"]),
             text=text or f"text {len(said) + 1}",
             sent_at=now(),
         )

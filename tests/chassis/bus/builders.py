@@ -1,7 +1,9 @@
 """Payloads to send about."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from chassis.bus import Bus
 from contracts.chat import MessagePosted, PostMessage, Sender
 
 
@@ -29,3 +31,10 @@ def a_command(number: int = 1) -> PostMessage:
         sender=Sender(kind="visitor", id="visitor-1", name="Visitor"),
         text="Good day",
     )
+
+
+def publish_each(bus: Bus, messages: Sequence[MessagePosted]) -> None:
+    """Every message in a delivery of its own, all of them confirmed; no more at once than the bus takes."""
+    for first in range(0, len(messages), 500):
+        for published in [bus.publish(message) for message in messages[first : first + 500]]:
+            published.result(20)

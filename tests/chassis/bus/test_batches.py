@@ -1,13 +1,14 @@
 import threading
 import time
 
+import msgspec
 import pytest
 
 from chassis.bus import BatchConsumer, Restart, Retry, WorkQueue
 from chassis.problems import Unavailable
 from chassis.testing import eventually
 from contracts.chat import MessagePosted, PostMessage
-from tests.chassis.bus.builders import a_command, a_message
+from tests.chassis.bus.builders import a_command, a_message, publish_each
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_all_deliveries_are_handled_in_order_and_acknowledged(consume, bus, outs
     handle = Recorder()
     run = consume(handle)
 
-    bus.publish_all(a_message(seq) for seq in range(3000)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(3000)])
 
     eventually(lambda: len(handle.seqs) == 3000)
     assert handle.seqs == list(range(3000))
@@ -69,7 +70,7 @@ def test_all_deliveries_are_handled_in_order_and_acknowledged(consume, bus, outs
 
 def test_what_waits_is_taken_in_batches(consume, bus, outside, work):
     consume(Recorder()).stop()
-    bus.publish_all(a_message(seq) for seq in range(100)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(100)])
     first, go_on = threading.Event(), threading.Event()
     handle = Recorder()
 
@@ -112,6 +113,35 @@ def test_a_delivery_tells_how_it_came(consume, bus, work):
     assert delivery.queue == work.name
     assert (delivery.message_id, delivery.correlation_id) == ("message-1", "request-1")
     assert (delivery.redelivered, delivery.attempts) == (False, 0)
+
+
+def test_events_that_came_together_are_deliveries_of_their_own(consume, bus):
+    seen = []
+    consume(seen.extend)
+
+    bus.publish_together(a_message(seq) for seq in range(250)).result(20)
+
+    eventually(lambda: len(seen) == 250)
+    assert [delivery.payload.seq for delivery in seen] == list(range(250))
+    assert [delivery.correlation_id for delivery in seen] == [f"command-{seq}" for seq in range(250)]
+
+
+def test_one_bad_event_rests_with_those_it_came_with(consume, bus, outside, work):
+    seen = []
+
+    def handle(deliveries):
+        seqs = [delivery.payload.seq for delivery in deliveries]
+        if 1 in seqs:
+            raise ValueError("the second of three")
+        seen.extend(seqs)
+
+    consume(handle)
+    bus.publish_together(a_message(seq) for seq in range(3)).result(20)
+    bus.publish(a_message(3)).result(20)
+
+    _, body = outside.get(work.dead)
+    assert [message.seq for message in msgspec.json.decode(body, type=list[MessagePosted])] == [0, 1, 2]
+    eventually(lambda: seen == [3])
 
 
 def test_the_handler_runs_in_the_thread_that_called_run(consume, bus):
@@ -160,7 +190,7 @@ def test_a_broken_payload_in_the_middle_rests_among_the_dead(consume, bus, outsi
 
 def test_what_keeps_failing_in_the_middle_is_set_aside_and_the_order_of_the_rest_kept(consume, bus, outside, work):
     consume(Recorder()).stop()
-    bus.publish_all(a_message(seq) for seq in range(10)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(10)])
     handle = Recorder()
     handle.failing = {4: ZeroDivisionError()}
 
@@ -178,7 +208,7 @@ def test_a_retried_batch_comes_again_until_it_is_handled(consume, bus, outside, 
     handle = Recorder()
     handle.failing = {0: reason}
     consume(handle)
-    bus.publish_all(a_message(seq) for seq in range(5)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(5)])
 
     eventually(lambda: len(handle.tries) > work.attempts + 1)
     assert handle.batches == []
@@ -195,7 +225,7 @@ def test_a_restart_brings_everything_again_on_a_new_channel(consume, bus):
     consume(handle, on_channel=lambda queue: channels.append(len(handle.tries)))
     eventually(lambda: channels == [0])
 
-    bus.publish_all(a_message(seq) for seq in range(5)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(5)])
     eventually(lambda: len(channels) > 2)
     handle.failing = {}
 
@@ -213,7 +243,7 @@ def test_the_order_survives_restarts_while_more_keeps_coming(consume, bus):
 
     consume(restart_now_and_then, max_batch=10)
     for first in range(0, 1000, 10):
-        bus.publish_all(a_message(seq) for seq in range(first, first + 10)).result(20)
+        publish_each(bus, [a_message(seq) for seq in range(first, first + 10)])
 
     eventually(lambda: set(handle.seqs) == set(range(1000)), timeout=30)
     assert first_times(handle.seqs) == list(range(1000))
@@ -226,7 +256,7 @@ def test_the_order_survives_one_consumer_stopping_and_the_next_taking_over(consu
         if first % 250 == 0:
             runs.append(consume(handle, max_batch=10))
             runs.pop(0).stop()
-        bus.publish_all(a_message(seq) for seq in range(first, first + 10)).result(20)
+        publish_each(bus, [a_message(seq) for seq in range(first, first + 10)])
 
     eventually(lambda: set(handle.seqs) == set(range(1000)), timeout=30)
     assert first_times(handle.seqs) == list(range(1000))
@@ -237,7 +267,7 @@ def test_nothing_is_lost_or_reordered_while_the_connection_keeps_breaking(consum
     run = consume(handle, url=proxy.url, max_batch=50)
 
     for first in range(0, 2000, 200):
-        bus.publish_all(a_message(seq) for seq in range(first, first + 200)).result(20)
+        publish_each(bus, [a_message(seq) for seq in range(first, first + 200)])
         proxy.cut()
 
     eventually(lambda: set(handle.seqs) == set(range(2000)), timeout=30)
@@ -275,15 +305,15 @@ def test_a_deleted_queue_is_declared_and_consumed_again(consume, bus, outside, w
 def test_another_takes_over_a_single_active_queue_where_the_first_stopped(consume, bus, proxy):
     first, second = Recorder(), Recorder()
     consume(first, url=proxy.url, max_batch=20)
-    bus.publish_all(a_message(seq) for seq in range(500)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(500)])
     eventually(lambda: len(first.seqs) == 500)
     consume(second, max_batch=20)
-    bus.publish_all(a_message(seq) for seq in range(500, 1000)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(500, 1000)])
     eventually(lambda: len(first.seqs) == 1000)
     assert second.tries == []
 
     proxy.close()
-    bus.publish_all(a_message(seq) for seq in range(1000, 1500)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(1000, 1500)])
 
     eventually(lambda: second.seqs[-500:] == list(range(1000, 1500)))
 
@@ -393,7 +423,7 @@ def test_it_takes_no_more_than_its_prefetch(consume, bus, outside, work):
     release = threading.Event()
     consume(lambda deliveries: release.wait(10), prefetch=100)
 
-    bus.publish_all(a_message(seq) for seq in range(300)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(300)])
 
     eventually(lambda: outside.depth(work.name) == 200)
     release.set()
@@ -426,7 +456,7 @@ def test_a_batch_whose_channel_is_gone_is_not_tried_again(consume, bus, proxy):
 def test_a_broken_payload_is_set_aside_before_anything_after_it_is_acknowledged(consume, bus, outside, work):
     consume(Recorder()).stop()
     outside.publish(work.name, b"{", type=MessagePosted.routing_key)
-    bus.publish_all([a_message(1), a_message(2), a_message(3)]).result(20)
+    publish_each(bus, [a_message(1), a_message(2), a_message(3)])
     handle = Recorder()
     handle.failing = {2: ZeroDivisionError()}
 

@@ -9,7 +9,7 @@ from chassis.bus import Consumer, Reject, Restart, Retry, WorkQueue
 from chassis.problems import Unavailable
 from chassis.testing import eventually
 from contracts.chat import MessagePosted, PostMessage
-from tests.chassis.bus.builders import a_command, a_message
+from tests.chassis.bus.builders import a_command, a_message, publish_each
 
 SOON = timedelta(milliseconds=50)
 
@@ -41,7 +41,7 @@ def test_each_delivery_is_handled_once(consume, bus, outside, work):
     handled = []
     run = consume(handled.append)
 
-    bus.publish_all(a_message(seq) for seq in range(100)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(100)])
 
     eventually(lambda: len(handled) == 100)
     assert handled == [a_message(seq) for seq in range(100)]
@@ -74,6 +74,32 @@ def test_the_handler_belongs_to_the_senders_correlation(consume, bus):
     bus.publish(a_message(1), correlation_id="request-7").result(20)
 
     eventually(lambda: seen == ["request-7"])
+
+
+def test_events_that_came_together_are_handled_one_by_one_each_under_its_cause(consume, bus):
+    seen = []
+    consume(lambda message: seen.append((message.seq, correlation.current())))
+
+    bus.publish_together(a_message(seq) for seq in range(3)).result(20)
+
+    eventually(lambda: len(seen) == 3)
+    assert seen == [(seq, f"command-{seq}") for seq in range(3)]
+
+
+def test_events_that_came_together_come_again_together(consume, bus, outside, work):
+    handled = []
+
+    def handle(message):
+        handled.append(message.seq)
+        if handled == [0, 1]:
+            raise Retry
+
+    consume(handle)
+    bus.publish_together(a_message(seq) for seq in range(3)).result(20)
+
+    eventually(lambda: len(handled) == 5)
+    assert handled == [0, 1, 0, 1, 2]
+    assert outside.depth(work.dead) == 0
 
 
 def test_what_is_retried_comes_again_after_a_while(consume, bus, outside, work):
@@ -118,7 +144,7 @@ def test_an_unexpected_failure_is_retried_and_the_next_delivery_goes_on(consume,
         handled.append(message.seq)
 
     consume(handle)
-    bus.publish_all([a_message(1), a_message(2)]).result(20)
+    publish_each(bus, [a_message(1), a_message(2)])
 
     properties, _ = outside.get(work.dead)
     assert properties.headers["x-reason"] == "ZeroDivisionError"
@@ -134,7 +160,7 @@ def test_while_something_is_away_the_delivery_is_tried_again_in_its_place(consum
             raise Unavailable
 
     consume(handle)
-    bus.publish_all([a_message(1), a_message(2)]).result(20)
+    publish_each(bus, [a_message(1), a_message(2)])
 
     eventually(lambda: tried == [1] * (work.attempts + 2) + [2])
     assert outside.depth(work.dead) == outside.depth(work.retry) == 0
@@ -187,7 +213,7 @@ def test_what_was_not_acknowledged_comes_again_after_the_connection_broke(consum
             connection_is_cut.set()
 
     run = consume(handle, url=proxy.url)
-    bus.publish_all(a_message(seq) for seq in range(5)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(5)])
 
     eventually(lambda: set(handled) == set(range(5)) and handled.count(0) == 2)
     run.stop()
@@ -209,7 +235,7 @@ def test_it_takes_no_more_than_its_prefetch(consume, bus, outside, work):
     release = threading.Event()
     consume(lambda message: release.wait(10), prefetch=5)
 
-    bus.publish_all(a_message(seq) for seq in range(20)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(20)])
 
     eventually(lambda: outside.depth(work.name) == 15)
     release.set()
@@ -238,7 +264,7 @@ def test_a_restart_brings_everything_again(consume, bus):
             raise Restart
 
     consume(handle)
-    bus.publish_all(a_message(seq) for seq in range(3)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(3)])
 
     eventually(lambda: handled == [0, 0, 1, 2])
 
@@ -265,7 +291,7 @@ def test_stopping_leaves_the_rest_on_the_queue(consume, bus, outside, work):
         release.wait(10)
 
     run = consume(handle)
-    bus.publish_all(a_message(seq) for seq in range(10)).result(20)
+    publish_each(bus, [a_message(seq) for seq in range(10)])
     started.wait(10)
     run.stopping.set()
     release.set()

@@ -2,7 +2,7 @@ import pytest
 
 from chassis.bus import Down, Listener
 from chassis.testing import eventually
-from tests.chassis.bus.builders import a_message
+from tests.chassis.bus.builders import a_message, publish_each
 
 
 class Heard:
@@ -55,7 +55,7 @@ def test_only_the_bound_customers_are_heard(amqp_url, listen, bus, heard):
     listener.bind("globex").result(20)
 
     customers = ["acme", "initech", "globex", "acme"]
-    bus.publish_all(a_message(seq, customer_id=customer) for seq, customer in enumerate(customers)).result(20)
+    publish_each(bus, [a_message(seq, customer_id=customer) for seq, customer in enumerate(customers)])
     for customer in customers:
         bus.signal(customer, customer.encode())
 
@@ -80,7 +80,7 @@ def test_many_can_be_bound_at_once(amqp_url, listen, bus, heard):
     for answer in [listener.bind(f"customer-{number}") for number in range(500)]:
         answer.result(20)
 
-    bus.publish_all(a_message(number, customer_id=f"customer-{number}") for number in range(500)).result(20)
+    publish_each(bus, [a_message(number, customer_id=f"customer-{number}") for number in range(500)])
     eventually(lambda: heard.seqs == list(range(500)))
 
 
@@ -90,7 +90,7 @@ def test_an_unbound_customer_is_heard_no_more(amqp_url, listen, bus, heard):
     listener.unbind("acme")
     listener.bind("globex").result(20)
 
-    bus.publish_all([a_message(1, customer_id="acme"), a_message(2, customer_id="globex")]).result(20)
+    publish_each(bus, [a_message(1, customer_id="acme"), a_message(2, customer_id="globex")])
 
     eventually(lambda: heard.events)
     assert heard.seqs == [2]
@@ -117,7 +117,7 @@ def test_after_the_connection_broke_the_bindings_are_back_and_the_owner_is_told(
     proxy.cut()
 
     eventually(lambda: heard.recoveries == 1)
-    bus.publish_all([a_message(1, customer_id="acme"), a_message(2, customer_id="globex")]).result(20)
+    publish_each(bus, [a_message(1, customer_id="acme"), a_message(2, customer_id="globex")])
     bus.signal("acme", b"typing")
     eventually(lambda: heard.seqs == [1, 2] and heard.signals == [("acme", b"typing")])
 
@@ -168,7 +168,7 @@ def test_a_failing_handler_does_not_keep_it_from_hearing_on(amqp_url, listen, bu
 
     listen(amqp_url, on_event).bind("acme").result(20)
 
-    bus.publish_all([a_message(1), a_message(2)]).result(20)
+    publish_each(bus, [a_message(1), a_message(2)])
 
     eventually(lambda: seqs == [1, 2])
 
@@ -186,10 +186,32 @@ def test_it_hears_many_in_order(amqp_url, listen, bus, heard):
     listen(amqp_url).bind("acme").result(20)
 
     for first in range(0, 5000, 500):
-        bus.publish_all(a_message(seq) for seq in range(first, first + 500)).result(20)
+        publish_each(bus, [a_message(seq) for seq in range(first, first + 500)])
 
     eventually(lambda: len(heard.events) == 5000)
     assert heard.seqs == list(range(5000))
+
+
+def test_it_hears_events_that_came_together_one_by_one(amqp_url, listen, bus, heard):
+    listen(amqp_url).bind("acme").result(20)
+
+    bus.publish_together(a_message(seq) for seq in range(1000)).result(20)
+
+    eventually(lambda: heard.seqs == list(range(1000)))
+
+
+def test_what_was_heard_is_acknowledged_in_the_end(amqp_url, listen, bus, heard, outside):
+    listener = listen(amqp_url)
+    listener.bind("acme").result(20)
+
+    bus.publish(a_message(1)).result(20)
+
+    eventually(lambda: heard.seqs == [1])
+    eventually(lambda: listener._acknowledged is not None)
+    bus.publish(a_message(2)).result(20)
+    eventually(lambda: listener._acknowledged.delivery_tag == 2)
+    # An ack of what is acknowledged already would have closed the channel.
+    assert listener.is_up
 
 
 def test_whether_it_is_up_can_be_seen(proxy, listen):

@@ -36,6 +36,10 @@ def seqs(bodies: list[bytes]) -> list[int]:
     return [msgspec.json.decode(body, type=MessagePosted).seq for body in bodies]
 
 
+def together(body: bytes) -> list[MessagePosted]:
+    return msgspec.json.decode(body, type=list[MessagePosted])
+
+
 def test_a_published_event_reaches_who_hears_it(amqp_url, make_bus, outside, hearing):
     bus = make_bus(amqp_url)
 
@@ -58,7 +62,7 @@ def test_the_key_on_the_wire_ends_with_the_customer(amqp_url, make_bus, outside,
     outside.bind(queue_name, "events", "*.*.*.*.globex")
     bus = make_bus(amqp_url)
 
-    bus.publish_all([a_message(1, customer_id="acme"), a_message(2, customer_id="globex")]).result(20)
+    bus.publish_together([a_message(1, customer_id="acme"), a_message(2, customer_id="globex")]).result(20)
 
     assert seqs(outside.drain(queue_name, 1)) == [2]
 
@@ -70,6 +74,48 @@ def test_an_event_keeps_the_ids_it_is_given(amqp_url, make_bus, outside, hearing
 
     properties, _ = outside.get(hearing)
     assert (properties.message_id, properties.correlation_id) == ("message-7", "correlation-7")
+
+
+def test_events_of_one_customer_travel_together_in_order(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(seq, customer_id=("acme", "globex")[seq % 2]) for seq in range(6)]).result(20)
+
+    bodies = outside.drain(hearing, 2)
+    assert [[message.seq for message in together(body)] for body in bodies] == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_an_event_alone_is_no_array_and_carries_its_cause(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(7)]).result(20)
+
+    properties, body = outside.get(hearing)
+    assert msgspec.json.decode(body, type=MessagePosted) == a_message(7)
+    assert properties.correlation_id == a_message(7).caused_by
+
+
+def test_at_most_a_hundred_events_travel_together(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(seq) for seq in range(250)]).result(20)
+
+    bundles = [[message.seq for message in together(body)] for body in outside.drain(hearing, 3)]
+    assert bundles == [list(range(100)), list(range(100, 200)), list(range(200, 250))]
+
+
+def test_at_most_64_kib_of_events_travel_together(amqp_url, make_bus, outside, hearing):
+    bus = make_bus(amqp_url)
+
+    bus.publish_together([a_message(seq, text="a" * 4000) for seq in range(28)]).result(20)
+
+    bodies = outside.drain(hearing, 2)
+    assert [message.seq for body in bodies for message in together(body)] == list(range(28))
+    assert all(len(body) <= 64 * 1024 for body in bodies)
+
+
+def test_a_publish_of_nothing_is_done(amqp_url, make_bus):
+    assert make_bus(amqp_url).publish_together([]).result(20) is None
 
 
 def test_an_event_that_nobody_hears_is_no_failure(amqp_url, make_bus):
@@ -121,7 +167,7 @@ def test_one_threads_publishes_arrive_in_order(amqp_url, make_bus, outside, hear
     bus = make_bus(amqp_url)
 
     answers = [bus.publish(a_message(seq)) for seq in range(500)]
-    answers.append(bus.publish_all(a_message(seq) for seq in range(500, 900)))
+    answers += [bus.publish(a_message(seq)) for seq in range(500, 900)]
 
     for answer in answers:
         answer.result(20)
@@ -258,11 +304,7 @@ def test_a_publish_of_several_fails_as_one(make_bus, proxy):
     proxy.freeze()
 
     with pytest.raises(Unconfirmed):
-        bus.publish_all([a_message(1), a_message(2)]).result(20)
-
-
-def test_a_publish_of_nothing_is_done(amqp_url, make_bus):
-    assert make_bus(amqp_url).publish_all([]).result(20) is None
+        bus.publish_together([a_message(1), a_message(2, customer_id="globex")]).result(20)
 
 
 def test_while_the_broker_is_blocked_a_publish_is_refused(make_bus, proxy):
