@@ -233,9 +233,10 @@ def test_wherever_it_dies_the_second_run_finishes_it(context, upkeep, last):
     assert there(upkeep) == [queue.name for queue in partition_queues(3)]
 
 
-def test_a_relay_that_slept_through_the_change_ends_when_it_wakes_up(context, upkeep, bus, start):
+def test_a_relay_that_slept_through_the_change_ends_when_it_wakes_up(context, upkeep, start):
+    upkeep.declare(partition_queues(8))
     relay = start("relay")
-    Talk(bus, context).open(8)
+    eventually(lambda: all(upkeep.depth(queue.name).consumers for queue in partition_queues(8)), timeout=30)
     relay.send_signal(signal.SIGSTOP)
     eventually(lambda: not any(upkeep.depth(queue.name).consumers for queue in partition_queues(8)), timeout=30)
     change(context, upkeep, 12)
