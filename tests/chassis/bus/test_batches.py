@@ -354,7 +354,7 @@ def test_the_order_survives_stepping_back_while_more_keeps_coming_and_nothing_is
             eventually(lambda: all(consumer.is_up for consumer in consumers))
             consumers[steps % 2].step_back(work.name)
             steps += 1
-        bus.publish_all(a_message(seq) for seq in range(first, first + 100)).result(20)
+        publish_each(bus, [a_message(seq) for seq in range(first, first + 100)])
 
     eventually(lambda: len(set(shared.seqs)) == 6000, timeout=30)
     assert shared.seqs == list(range(6000))
