@@ -399,6 +399,10 @@ class ChatClient:
         self._visitors.put(key, visitor)
         return visitor
 
+    def partitions(self) -> int:
+        """How many partitions are in force."""
+        return int(self._service.get("/internal/v1/partitions", caller=GATEWAY)["count"])
+
     def conversations(
         self, caller: Caller, *, status: str | None = None, after: str | None = None, limit: int | None = None
     ) -> Any:

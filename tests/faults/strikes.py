@@ -20,16 +20,17 @@ AT_A_TIME = 4
 def sleep_through_the_loss(system: System, *, until: Callable[[], object] | None = None) -> None:
     """The active relay sleeps, the broker takes its partitions away, and it wakes up without knowing.
 
-    The broker is told by a cut, where a lost heartbeat would take it a minute. Goes on when ``until``
+    The broker is told by a cut, where a lost heartbeat would take it seconds. Goes on when ``until``
     holds, or when the late writes were fenced off.
     """
     sleeper = system.active_relay()
     other = next(relay for relay in RELAYS if relay != sleeper)
     line = system.relays_to_broker[sleeper]
     fenced, done = system.metric(sleeper, FENCE), system.metric(other, COMMANDS)
+    # Before anything else, as the broker may be the first to hang up.
+    line.conceal()
     with asleep(system.pid(sleeper)):
         eventually(lambda: system.delivered() >= LATE_WRITES, timeout=30)
-        line.conceal()
         line.cut_server_side()
         eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=30)
     try:

@@ -49,6 +49,7 @@ class Spare:
 
 SPARES = (
     Spare("chat-relay-2", "chat-relay"),
+    Spare("chat-relay-3", "chat-relay"),
     Spare("poisonable-relay", "chat-relay", "poisonable"),
     Spare("relay-without-confirms", "chat-relay", "without-confirms"),
     Spare("relay-without-majority", "chat-relay", "without-majority"),

@@ -47,7 +47,10 @@ def without_single_active(relay: ModuleType) -> None:
     """All relays get deliveries of all partitions at once, a few at a time each."""
 
     def partition_queues(count: int) -> tuple[Any, ...]:
-        return tuple(relay.WorkQueue(name=relay.partition_queue(partition)) for partition in range(count))
+        return tuple(
+            relay.WorkQueue(name=relay.partition_queue(partition), key=relay.partition_key(partition, count))
+            for partition in range(count)
+        )
 
     relay.partition_queues = partition_queues
 
