@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chassis.testing import eventually
-from tests.edge.people import Visitor
 from tests.faults.load import Bystander, Driver, Load, Run
 from tests.faults.rows import IS_FULL, Summary
 from tests.faults.system import FOLDER, RELAYS, System
@@ -88,8 +87,7 @@ def load(driver: Driver) -> Iterator[Load]:
 @pytest.fixture
 def bystander(system: System, driver: Driver, load: Load) -> Bystander:
     """Somebody who has a conversation without a socket."""
-    visitor = Visitor(system.instance.base_url, driver.world.site_keys[0]).arrive()
-    return Bystander(visitor, visitor.open(answers=None))
+    return Bystander.arrived(system, driver)
 
 
 @pytest.fixture(autouse=True)

@@ -228,6 +228,12 @@ class Bystander:
     visitor: Visitor
     conversation_id: str
 
+    @classmethod
+    def arrived(cls, system: System, driver: Driver) -> "Bystander":
+        """A new one, in a conversation of its own; some of the driver's people must be there already."""
+        visitor = Visitor(system.instance.base_url, driver.world.site_keys[0]).arrive()
+        return cls(visitor, visitor.open(answers=None))
+
     def says(self, client_id: str, text: str = "hello") -> requests.Response:
         return self.visitor.edge.post(self._path, {"client_id": client_id, "text": text})
 

@@ -1,5 +1,6 @@
 """What is done to the system in more than one test: in a row, and in the proof that the row can fail."""
 
+import time
 from collections.abc import Callable
 
 from chassis.tasks import make_celery
@@ -49,6 +50,16 @@ def lose_events(system: System, act: Callable[[], object]) -> None:
         for line in lines:
             line.cut()
             line.heal()
+
+
+def kill_broker(system: System) -> float:
+    """Returns when its port was open again."""
+    dead = system.broker_machine()
+    system.kill_pid(dead)
+    port = system.instance.ports.amqp
+    eventually(lambda: not accepts_connections(port), timeout=10, every=0.01)
+    eventually(lambda: accepts_connections(port), timeout=60)
+    return time.perf_counter()
 
 
 def kill_database(system: System) -> None:
