@@ -25,7 +25,7 @@ WORKER = "effects-worker"
 SERVICE = "effects"
 QUEUE = f"{SERVICE}.tasks"
 TAKE_EFFECT = "effects.take-effect"
-DATABASE = "faults"
+DATABASE, EFFECTS = "faults", "effects"
 
 
 def worker(instance: Instance) -> Process:
@@ -40,7 +40,7 @@ def worker(instance: Instance) -> Process:
 def kept_in(database_url: str) -> "Collection[Any]":
     """The effects, each under the name of its task."""
     client: MongoClient[Any] = MongoClient(database_url, tz_aware=True, w="majority", timeoutMS=5000)
-    return client.get_database(DATABASE)["effects"]
+    return client.get_database(DATABASE)[EFFECTS]
 
 
 def take_effect(self: ServiceTask["Collection[Any]"], name: str) -> None:

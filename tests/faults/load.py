@@ -50,6 +50,9 @@ class Driver:
     def do(self, work: Coroutine[Any, Any, T], timeout: float = 170) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
+    def call(self, act: Callable[[], object]) -> None:
+        self._loop.call_soon_threadsafe(act)
+
     def close(self) -> None:
         self.do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -19,6 +19,7 @@ from deploy.local.processes import Process, all_of
 from deploy.local.stack import Stack
 from deploy.secrets import BUS_VHOST
 from tests import ports
+from tests.bench.costs import pids_of
 from tests.faults import effects
 from tests.faults.line import Line
 
@@ -173,6 +174,10 @@ class System:
     def pid(self, name: str) -> int:
         """Waits for the process if it is just being started again."""
         return eventually(lambda: self.supervisor.pid_of(name), timeout=30)
+
+    def pids(self, name: str) -> list[int]:
+        """The process, and all that it forked."""
+        return pids_of(self.supervisor, name)
 
     def kill(self, *names: str) -> None:
         for pid in [self.pid(name) for name in names]:

@@ -5,6 +5,9 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from pymongo.collection import Collection
 
 from chassis.tasks import make_celery
 from chassis.testing import eventually
@@ -52,8 +55,9 @@ def test_tasks_that_wait_are_all_done_when_the_broker_was_killed(
     system: System, load: Load, note: Note, seed: int
 ) -> None:
     """Each takes effect once. It may be done twice, so a task has to know its own effect again; the same here."""
-    errand = Errand(system, random.Random(seed))
-    note(load.run(errand.run, seed=seed, patience=180))
+    with system.database(effects.DATABASE) as database:
+        errand = Errand(system, database[effects.EFFECTS], random.Random(seed))
+        note(load.run(errand.run, seed=seed, patience=180))
     assert errand.names == errand.done.keys()
     assert max(errand.delays()) <= LATE_SECONDS
 
@@ -61,10 +65,10 @@ def test_tasks_that_wait_are_all_done_when_the_broker_was_killed(
 class Errand:
     """Tasks of which some wait for a worker and some for their time, when the broker is killed."""
 
-    def __init__(self, system: System, chance: random.Random) -> None:
+    def __init__(self, system: System, found: Collection[Any], chance: random.Random) -> None:
         self._system = system
         self._url = system.instance.amqp_url("admin", TASKS_VHOST)
-        self._effects = effects.kept_in(system.instance.mongo_url("admin", effects.DATABASE))
+        self._effects = found
         self._effects.drop()
         self._delays = {f"delayed-{number}": chance.uniform(1, MOST_DELAY_SECONDS) for number in range(DELAYED)}
         self._due: dict[str, float] = {}

@@ -41,9 +41,12 @@ def database_on_small_disk(system: System) -> Iterator[Disk]:
     system.stop("mongod")
     try:
         with small_disk(system.instance.folder("mongo/data"), room=DATABASE_ROOM) as disk:
-            start_database(system)
-            yield disk
-            system.stop("mongod")
+            try:
+                start_database(system)
+                yield disk
+            finally:
+                disk.free()
+                system.stop("mongod")
     finally:
         start_database(system)
 
@@ -55,26 +58,27 @@ def start_database(system: System) -> None:
 
 
 def fill_database(system: System, disk: Disk, load: Load, bystander: Bystander) -> requests.Response:
-    """Until somebody is refused: what the database had room for beforehand it may go on to use."""
+    """Until somebody is refused: what the database had room for beforehand it goes on to use."""
     disk.fill()
     try:
-        checkpoint(system)
+        use_up(system)
         answer = eventually(lambda: refusal(bystander), timeout=60)
         load.wait(FULL_SECONDS)
+        assert disk.is_full
     finally:
         disk.free()
     eventually(lambda: accepts_connections(system.instance.ports.mongo), timeout=60)
     return answer
 
 
-def checkpoint(system: System) -> None:
-    """Have the database write to its files what is in its journal alone, as it does every minute."""
-    try:
-        with system.database("chat") as database, pymongo.timeout(10):
-            database.client.admin.command("fsync")
-    except pymongo.errors.PyMongoError:
-        # It may die of it.
-        return
+def use_up(system: System) -> None:
+    """Write until the database can take no more, of which it dies."""
+    with system.database("faults") as database:
+        try:
+            while True:
+                database["ballast"].insert_one({"bytes": os.urandom(MIB)})
+        except pymongo.errors.PyMongoError:
+            return
 
 
 def refusal(bystander: Bystander) -> requests.Response | None:
