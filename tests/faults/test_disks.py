@@ -59,9 +59,8 @@ def start_database(system: System) -> None:
 
 def fill_database(system: System, disk: Disk, load: Load, bystander: Bystander) -> requests.Response:
     """Until somebody is refused: what the database had room for beforehand it goes on to use."""
-    disk.fill()
     try:
-        use_up(system)
+        use_up(system, disk)
         answer = eventually(lambda: refusal(bystander), timeout=60)
         load.wait(FULL_SECONDS)
         assert disk.is_full
@@ -71,12 +70,15 @@ def fill_database(system: System, disk: Disk, load: Load, bystander: Bystander) 
     return answer
 
 
-def use_up(system: System) -> None:
-    """Write until the database can take no more, of which it dies."""
+def use_up(system: System, disk: Disk) -> None:
+    """Fill the disk, and write until the database can take no more, of which it dies."""
     with system.database("faults") as database:
+        ballast = database["ballast"]
+        ballast.insert_one({})
+        disk.fill()
         try:
             while True:
-                database["ballast"].insert_one({"bytes": os.urandom(MIB)})
+                ballast.insert_one({"bytes": os.urandom(MIB)})
         except pymongo.errors.PyMongoError:
             return
 
