@@ -29,12 +29,12 @@ def sleep_through_the_loss(system: System, *, until: Callable[[], object] | None
     line = system.relays_to_broker[sleeper]
     fenced, done = system.metric(sleeper, FENCE), system.metric(other, COMMANDS)
     with asleep(system.pid(sleeper)):
-        eventually(lambda: system.delivered() >= LATE_WRITES, timeout=30)
+        eventually(lambda: system.delivered() >= LATE_WRITES, timeout=60)
         line.conceal()
         line.cut_server_side()
-        eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=30)
+        eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=60)
     try:
-        eventually(until or (lambda: system.metric(sleeper, FENCE) > fenced))
+        eventually(until or (lambda: system.metric(sleeper, FENCE) > fenced), timeout=60)
     finally:
         line.heal()
 
@@ -57,7 +57,7 @@ def kill_broker(system: System) -> float:
     dead = system.broker_machine()
     system.kill_pid(dead)
     port = system.instance.ports.amqp
-    eventually(lambda: not accepts_connections(port), timeout=10, every=0.01)
+    eventually(lambda: not accepts_connections(port), timeout=30, every=0.01)
     eventually(lambda: accepts_connections(port), timeout=60)
     return time.perf_counter()
 
@@ -72,7 +72,7 @@ def kill_in_the_middle_of_archiving(system: System, load: Load, worker: str) -> 
     """One job, and no other comes: its worker is killed when some of the load's transcripts are archived."""
     broker = make_celery("transcripts", broker_url=system.instance.amqp_url("admin", TASKS_VHOST))
     broker.send_task(ARCHIVE)
-    eventually(lambda: archived(system, load) >= AT_A_TIME, timeout=30)
+    eventually(lambda: archived(system, load) >= AT_A_TIME, timeout=60)
     assert archived(system, load) < len(load.pairs), "it was too late to kill it"
     system.kill_family(worker)
 

@@ -166,14 +166,14 @@ class System:
         for name in names:
             self.supervisor.run(name)
         for name in names:
-            eventually(lambda name=name: self.is_ready(name), timeout=60, every=0.2)
+            eventually(lambda name=name: self.is_ready(name), timeout=120, every=0.2)
 
     def stop(self, *names: str) -> None:
         self.supervisor.stop(list(names))
 
     def pid(self, name: str) -> int:
         """Waits for the process if it is just being started again."""
-        return eventually(lambda: self.supervisor.pid_of(name), timeout=30)
+        return eventually(lambda: self.supervisor.pid_of(name), timeout=60)
 
     def pids(self, name: str) -> list[int]:
         """The process, and all that it forked."""
@@ -241,7 +241,7 @@ class System:
             found = max(done, key=lambda name: done[name])
             return found if done[found] >= least else None
 
-        return eventually(busiest, timeout=30)
+        return eventually(busiest, timeout=60)
 
     def _commands_of(self, name: str) -> float:
         return self.metric(name, "velaro_relay_commands_total")

@@ -15,7 +15,7 @@ from contracts.partitions import partition_queue
 from deploy.local.processes import PARTITIONS
 from deploy.secrets import BUS_VHOST
 from tests.faults.load import Bystander, Driver, Load, Run
-from tests.faults.rows import row
+from tests.faults.rows import promised, row
 from tests.faults.strikes import kill_broker, lose_events
 from tests.faults.system import RELAYS, WATERMARK, System, asleep
 
@@ -57,7 +57,7 @@ def test_partitions_that_are_deleted_are_there_again_and_whoever_has_no_echo_say
     cancelled = {relay: system.metric(relay, CANCELLED) for relay in RELAYS}
     took: list[float] = []
     note(load.run(lambda: took.append(delete_queues(system, PARTITION_QUEUES)), seed=seed))
-    assert took[0] <= CONSUMED_AGAIN_SECONDS
+    assert took[0] <= promised(CONSUMED_AGAIN_SECONDS)
     assert all(system.metric(relay, CANCELLED) > cancelled[relay] for relay in RELAYS)
 
 
@@ -97,7 +97,7 @@ def delete(system: System, queues: Sequence[str]) -> None:
 def until_consumed(system: System, queues: Sequence[str]) -> float:
     """Seconds until each queue is there and has a consumer."""
     began = time.monotonic()
-    eventually(lambda: all(consumers(system, queue) for queue in queues), timeout=60)
+    eventually(lambda: all(consumers(system, queue) for queue in queues), timeout=120)
     return time.monotonic() - began
 
 

@@ -16,13 +16,14 @@ MESSAGES = PAIRS * ROUNDS * SAID_BY_A_PAIR
 ALLOWED_KIB = 3 * 1024
 """Python takes memory from the system by the megabyte, and a process has some such steps before it is in its stride."""
 
+LONG_SECONDS = 400
 SERVERS = {"epmd", "mongod", "rabbitmq"}
 
 
 def test_as_much_traffic_again_takes_no_more_memory(system: System, driver: Driver) -> None:
-    driver.do(converse(driver.world))
+    driver.do(converse(driver.world), timeout=LONG_SECONDS)
     before = memory(system)
-    driver.do(converse(driver.world))
+    driver.do(converse(driver.world), timeout=LONG_SECONDS)
     # Whatever is still on its way, or waits to be collected, goes.
     eventually(lambda: not too_much(system, before), timeout=60, every=1)
     print(f"after {MESSAGES:,} more messages, KiB: {grown(system, before)}")
