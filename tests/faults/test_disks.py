@@ -61,7 +61,7 @@ def fill_database(system: System, disk: Disk, load: Load, bystander: Bystander) 
     """Until somebody is refused: what the database had room for beforehand it goes on to use."""
     try:
         use_up(system, disk)
-        answer = eventually(lambda: refusal(bystander), timeout=60)
+        answer = eventually(lambda: refusals(bystander), timeout=60)[0]
         load.wait(FULL_SECONDS)
         assert disk.is_full
     finally:
@@ -83,9 +83,9 @@ def use_up(system: System, disk: Disk) -> None:
             return
 
 
-def refusal(bystander: Bystander) -> requests.Response | None:
+def refusals(bystander: Bystander) -> list[requests.Response]:
     answer = bystander.asks()
-    return None if answer.ok else answer
+    return [] if answer.ok else [answer]
 
 
 def assert_sound(system: System) -> None:
