@@ -19,6 +19,11 @@ from tests.ledger.checker import FORBIDDEN
 
 Spread = Mapping[str, Mapping[str, float]]
 Level = tuple[str, str, float]
+GROWTH_HEAD = ("", "MiB after warm-up", "MiB at the end", "MiB an hour", "")
+EXPLAINED = (
+    "<p>A line through what follows the warm-up, and its slope with the standard error. What lasts less than half an "
+    "hour is mostly warm-up: threads that work for the first time, caches that fill.</p>"
+)
 SERVERS = frozenset({"mongod", "rabbitmq"})
 
 STYLE = """
@@ -141,7 +146,7 @@ def _courses(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _course(row: Row) -> list[Point]:
-    return [Point(round(at / 60, 1), mib, mib, mib) for at, mib in row.course]
+    return [Point(at / 60, mib, mib, mib) for at, mib in row.course]
 
 
 def _growth(rows: Sequence[Row]) -> str:
@@ -157,15 +162,15 @@ def _growth(rows: Sequence[Row]) -> str:
         for row in rows
         if row.part == GROWTH
     ]
-    return _table(("", "MiB after warm-up", "MiB at the end", "MiB an hour", ""), lines, css="words") if lines else ""
+    return EXPLAINED + _table(GROWTH_HEAD, lines, css="words") if lines else ""
 
 
 def _meaning(row: Row) -> str:
     slope, doubt = row.figures["mib_per_hour"], row.figures["give_or_take"]
     if slope <= MOST_DOUBT * doubt:
         return "no growth that this run can tell from chance"
-    days = row.figures["mib_at_the_end"] / slope / 24
-    grows = f"grows; at this rate twice as large in {number(days)} days"
+    hours = row.figures["mib_at_the_end"] / slope
+    grows = f"grows; at this rate twice as large in {f'{hours:.0f} hours' if hours < 72 else f'{hours / 24:.0f} days'}"
     return f"{grows}, but what a server keeps in memory has its own bound" if row.label in SERVERS else grows
 
 

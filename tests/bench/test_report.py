@@ -46,7 +46,7 @@ def a_course(name: str, slope: float) -> Row:
 def test_memory_over_time_is_drawn_and_its_slope_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [a_course("chat", 4.0), a_course("gateway", 0.7), a_course("mongod", 4.0)]
     _, page, _ = written(tmp_path, rows, monkeypatch)
-    assert "grows; at this rate twice as large in 1 days" in page
+    assert "grows; at this rate twice as large in 24 hours" in page
     assert "no growth that this run can tell from chance" in page
     assert "has its own bound" in page
     assert page.count("<svg") == 2
@@ -85,6 +85,12 @@ def test_a_column_is_as_high_as_its_parts_together() -> None:
     drawn = ET.fromstring(stacks("CPU", "cores", {"50/s": {"a": 1.0, "b": 0.5}}))
     heights = {box[0].text: float(box.attrib["height"]) for box in drawn.iter("rect") if len(box)}
     assert heights["a: 1"] == pytest.approx(2 * heights["b: 0.5"], rel=0.01)
+
+
+def test_what_is_measured_all_the_time_has_even_steps_on_its_axis() -> None:
+    course = [Point(at / 7, 1.0, 1.0, 1.0) for at in range(100)]
+    drawn = ET.fromstring(lines("Memory", "minutes", "MiB", {"chat": course}, is_log=False))
+    assert {"0", "5", "10"} <= {text.text for text in drawn.iter("text")}
 
 
 def test_nothing_measured_is_nothing_drawn() -> None:
