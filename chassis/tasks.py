@@ -184,13 +184,18 @@ def plan(celery: Celery, task: Any, every: timedelta) -> None:
     With the time of day, beat would fall silent for as long as that is set back. A firing that nobody took
     in time is not worth keeping, but its end is a time of day, so it allows for clocks that differ.
     """
-    steady = schedule(every, nowfun=_steady_clock())
+    steady = schedule(every, nowfun=_SteadyClock())
     celery.add_periodic_task(steady, task.s(), name=task.name, expires=(every + CLOCKS_DIFFER).total_seconds())
 
 
-def _steady_clock() -> Callable[[], datetime]:
-    began_at, began = datetime.now(UTC), time.monotonic()
-    return lambda: began_at + timedelta(seconds=time.monotonic() - began)
+class _SteadyClock:
+    """The time as it goes on from when this was made, whatever is set meanwhile. Beats may want to pickle it."""
+
+    def __init__(self) -> None:
+        self._began_at, self._began = datetime.now(UTC), time.monotonic()
+
+    def __call__(self) -> datetime:
+        return self._began_at + timedelta(seconds=time.monotonic() - self._began)
 
 
 def ensure_slots(database: Database[Any]) -> None:

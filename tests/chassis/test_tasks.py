@@ -1,4 +1,5 @@
 import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -65,6 +66,7 @@ def test_a_plan_goes_on_when_the_clock_is_set_back():
 
     assert is_due
     assert seconds == MINUTE.total_seconds()
+    assert pickle.loads(pickle.dumps(planned["schedule"])).run_every == MINUTE
     assert timedelta(seconds=planned["options"]["expires"]) == MINUTE + CLOCKS_DIFFER
 
 
