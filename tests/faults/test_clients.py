@@ -92,9 +92,11 @@ def test_clients_that_do_not_read_are_closed_and_cost_others_little(
     crowd = SlowCrowd(system, driver)
     try:
         run = note(load.run(crowd.flood, seed=seed))
+        others_p99 = percentile(sorted(crowd.waits_of_others(run)), 0.99)
+        print(f"row 4, seed {seed}: {crowd.grown >> 20} MiB for the slow ones, p99 of the others {others_p99:.3f} s")
         assert crowd.grown <= MEMORY_BYTES
         assert crowd.codes == {SLOW}
-        assert percentile(sorted(crowd.waits_of_others(run)), 0.99) <= OTHERS_P99_SECONDS
+        assert others_p99 <= OTHERS_P99_SECONDS
     finally:
         crowd.leave()
 
