@@ -63,7 +63,6 @@ def fill_database(system: System, disk: Disk, load: Load, bystander: Bystander) 
         use_up(system, disk)
         answer = eventually(lambda: refusals(bystander), timeout=60)[0]
         load.wait(FULL_SECONDS)
-        assert disk.is_full
     finally:
         disk.free()
     eventually(lambda: accepts_connections(system.instance.ports.mongo), timeout=60)
