@@ -90,6 +90,7 @@ class FakeAccounts:
         self.signed_in: list[dict[str, str]] = []
         self.signed_out: list[Caller] = []
         self.live = True
+        self.is_distrustful = False
         self.forgotten: list[str] = []
 
     def add_operator(self, secret: str, kind: Any = "session", role: Any = "operator", **changes: Any) -> Credential:
@@ -107,6 +108,8 @@ class FakeAccounts:
         return self.credentials[secret]
 
     def sign_in(self, **asked: str) -> SignIn:
+        if self.is_distrustful:
+            raise RemoteProblem(401, {"code": "not-authenticated"})
         if asked["password"] != "right":
             raise RemoteProblem(401, {"code": "wrong-credentials"})
         self.signed_in.append(asked)
