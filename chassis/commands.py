@@ -10,6 +10,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import NoReturn
 
 from chassis.problems import Unavailable
@@ -21,13 +23,24 @@ EX_TEMPFAIL = 75
 Command = Callable[[], object]
 
 
-def run(service: str, commands: Mapping[str, Command], arguments: Sequence[str] | None = None) -> None:
-    """Be the process that the command line names."""
-    given = sys.argv[1:] if arguments is None else arguments
-    if len(given) != 1 or given[0] not in commands:
-        _end(EX_USAGE, f"usage: python -m services.{service} {'|'.join(commands)}")
+def run(
+    service: str,
+    commands: Mapping[str, Command],
+    numbered: Mapping[str, Callable[[int], object]] = MappingProxyType({}),
+    *,
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Be the process that the command line names: one of ``commands``, or of those that need a number."""
+    match sys.argv[1:] if arguments is None else arguments:
+        case [name] if name in commands:
+            command = commands[name]
+        case [name, number] if name in numbered and number.isdecimal():
+            command = partial(numbered[name], int(number))
+        case _:
+            forms = [*commands, *(f"{name} NUMBER" for name in numbered)]
+            _end(EX_USAGE, f"usage: python -m services.{service} {'|'.join(forms)}")
     try:
-        commands[given[0]]()
+        command()
     except Unavailable as error:
         _end(EX_TEMPFAIL, f"{service} cannot start: {error}")
 

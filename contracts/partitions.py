@@ -9,5 +9,15 @@ def partition_of(conversation_id: str, count: int) -> int:
 
 
 def partition_queue(partition: int) -> str:
-    """The name of the partition's queue, which is also the routing key of its commands."""
+    """The name of the partition's queue."""
     return f"chat.p.{partition:02d}"
+
+
+def partition_key(partition: int, count: int) -> str:
+    """The routing key of the commands to a partition: one that no queue takes unless ``count`` is in force."""
+    return f"{partition_queue(partition)}.of.{count}"
+
+
+def command_key(conversation_id: str, count: int) -> str:
+    """The routing key of the commands to a conversation."""
+    return partition_key(partition_of(conversation_id, count), count)

@@ -127,9 +127,12 @@ def _event_channel(event: type[Event]) -> dict[str, Any]:
 
 def _partition_channel() -> dict[str, Any]:
     return {
-        "address": f"{PARTITIONS}.{{partition}}",
+        "address": f"{PARTITIONS}.{{partition}}.of.{{count}}",
         "description": "Commands to one partition of chat: crc32(conversation_id) modulo the number of partitions.",
-        "parameters": {"partition": {"description": "Two digits, from 00.", "examples": ["00", "07"]}},
+        "parameters": {
+            "partition": {"description": "Two digits, from 00.", "examples": ["00", "07"]},
+            "count": {"description": "The number of partitions in force.", "examples": ["8"]},
+        },
         "messages": {command.__name__: _ref("components", "messages", command.__name__) for command in COMMANDS},
         "bindings": _bindings("commands", "direct"),
     }

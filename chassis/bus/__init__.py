@@ -19,12 +19,14 @@ from chassis.bus.errors import (
 from chassis.bus.listener import Listener
 from chassis.bus.publisher import Bus
 from chassis.bus.topology import Topology, WorkQueue
+from chassis.bus.upkeep import Depth, Upkeep
 
 __all__ = [
     "BatchConsumer",
     "Bus",
     "Consumer",
     "Delivery",
+    "Depth",
     "Down",
     "Listener",
     "Overloaded",
@@ -37,6 +39,7 @@ __all__ = [
     "Topology",
     "Unconfirmed",
     "Unroutable",
+    "Upkeep",
     "Verdict",
     "WorkQueue",
     "urls_of",

@@ -1,29 +1,31 @@
-"""Deliveries of several queues in batches, in the order in which they came.
+"""Deliveries of several queues in batches, those of each queue in the order in which they came.
 
 =======================================  =====================================================
 the handler                              the batch
 =======================================  =====================================================
 returns                                  is acknowledged as a whole
 raises ``Retry`` or any ``Unavailable``  is handed over again after a pause that grows, for ever
-raises ``Restart``                       comes again on a new channel, as do all unacknowledged
+raises ``Restart``                       comes again on new channels, as does all that is unacknowledged
+                                         of its queues
 raises anything else                     is logged and tried again; after ``attempts``, its deliveries
                                          are tried one by one, and one that fails ``attempts`` times
                                          rests in ``.dead``
 gets a batch without it                  a delivery whose payload is broken rests in ``.dead``
 =======================================  =====================================================
 
-Nothing is acknowledged before all that came before it is handled or rests, confirmed, in ``.dead``.
+Nothing is acknowledged before all that came before it in its queue is handled or rests, confirmed, in ``.dead``.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
 from chassis.bus import metrics
+from chassis.bus.connection import HEARTBEAT_SECONDS
 from chassis.bus.delivery import Broken, Delivery, PayloadReader
 from chassis.bus.errors import PublishFailed, Restart, Retry
-from chassis.bus.intake import Intake, Opened, Stopped
+from chassis.bus.intake import Intake, Opened, SteppingBack, Stopped
 from chassis.bus.parking import Parking, paused
 from chassis.bus.topology import WorkQueue
 from chassis.bus.wire import Received
@@ -41,9 +43,9 @@ class BatchConsumer:
 
     A batch is whatever is there when the last one is done: nobody waits for one to fill, unless ``linger``
     gives it so many seconds, which is for work that nobody waits for and that costs less in larger batches. Up
-    to ``prefetch`` deliveries of each queue are taken from the broker ahead. ``on_channel`` is called,
-    in the same thread, before the first delivery of each new channel: everything unacknowledged
-    comes again, and others may have worked on it meanwhile.
+    to ``prefetch`` deliveries of each queue are taken from the broker ahead. ``on_channel`` is called with the
+    name of a queue, in the same thread, before the first delivery of each new channel: everything
+    unacknowledged comes again, and others may have worked on it meanwhile. For ``heartbeat_seconds`` see ``Intake``.
     """
 
     def __init__(
@@ -57,7 +59,8 @@ class BatchConsumer:
         max_batch: int = 500,
         prefetch: int = 1000,
         linger: float = 0.0,
-        on_channel: Callable[[], None] | None = None,
+        on_channel: Callable[[str], None] | None = None,
+        heartbeat_seconds: int = HEARTBEAT_SECONDS,
     ) -> None:
         self._queues = {work_queue.name: work_queue for work_queue in queues}
         self._reader = PayloadReader(payloads)
@@ -65,15 +68,28 @@ class BatchConsumer:
         self._max_batch = max_batch
         self._linger = linger
         self._on_channel = on_channel
-        self._acknowledged: Received | None = None
-        name = f"{service} {queues[0].name}" + (f" and {len(queues) - 1} more" if len(queues) > 1 else "")
-        self._intake = Intake(url, name=name, queues=queues, prefetch=prefetch)
-        self._parking = Parking(url, name=f"{name} parking", queues=queues)
+        self._acknowledged: dict[str, Received] = {}
+        self._intake = Intake(
+            url, service=service, queues=queues, prefetch=prefetch, heartbeat_seconds=heartbeat_seconds
+        )
+        self._parking = Parking(url, name=f"{service} {queues[0].name} parking", queues=queues)
 
     @property
     def is_up(self) -> bool:
-        """Whether deliveries can come in just now."""
+        """Whether deliveries of every queue can come in just now."""
         return self._intake.is_up
+
+    @property
+    def subscribed(self) -> Mapping[str, int]:
+        """The queues that are consumed just now, and how many times each had been subscribed to by then."""
+        return self._intake.subscribed
+
+    def step_back(self, queue: str) -> None:
+        """Let go of ``queue`` when what is held of it now is handled, and wait for it behind all others who do.
+
+        Any thread may call; it returns at once.
+        """
+        self._intake.step_back(queue)
 
     def run(self, stop: threading.Event) -> None:
         """Consume until ``stop`` is set, whatever becomes of the connection meanwhile."""
@@ -84,16 +100,18 @@ class BatchConsumer:
                 if isinstance(taken, Stopped):
                     break
                 if isinstance(taken, Opened):
-                    self._begin_channel()
+                    self._begin_channel(taken.queue)
+                elif isinstance(taken, SteppingBack):
+                    self._intake.restart([taken.queue])
                 elif taken:
                     self._settle(taken, stop)
         finally:
             self._intake.close()
             self._parking.close()
 
-    def _begin_channel(self) -> None:
+    def _begin_channel(self, queue: str) -> None:
         if self._on_channel is not None:
-            self._on_channel()
+            self._on_channel(queue)
 
     def _settle(self, taken: list[Received], stop: threading.Event) -> None:
         pairs, broken = self._read(taken)
@@ -101,18 +119,20 @@ class BatchConsumer:
             # The broken ones first: acknowledging what comes after one of them acknowledges it too.
             done = all(self._buried(*pair, stop) for pair in broken) and self._handled(pairs, stop)
         except Restart:
-            log.warning("channel restarted on request", queues=list(self._queues))
-            self._intake.restart()
+            queues = {received.consumer_tag for received in taken}
+            log.warning("channels restarted on request", queues=sorted(queues))
+            self._intake.restart(queues)
             return
         if done:
-            self._ack(taken[-1])
+            for last in {received.consumer_tag: received for received in taken}.values():
+                self._ack(last)
+            self._intake.settled()
 
     def _ack(self, received: Received) -> None:
         # To acknowledge the same one twice is an error that closes the channel.
-        if received is not self._acknowledged:
-            self._acknowledged = received
+        if received is not self._acknowledged.get(received.consumer_tag):
+            self._acknowledged[received.consumer_tag] = received
             self._intake.ack(received, is_multiple=True)
-            self._intake.settled()
 
     def _read(self, taken: list[Received]) -> tuple[list[Pair], list[tuple[Received, str]]]:
         pairs: list[Pair] = []
@@ -125,7 +145,7 @@ class BatchConsumer:
         return pairs, broken
 
     def _handled(self, pairs: list[Pair], stop: threading.Event) -> bool:
-        """Whether all of ``pairs`` are dealt with; False if the channel is gone or it is time to stop."""
+        """Whether all of ``pairs`` are dealt with, or came on a channel that is gone; False if it is time to stop."""
         if not pairs:
             return True
         failure = self._tried(pairs, stop)
@@ -146,12 +166,15 @@ class BatchConsumer:
         return True
 
     def _tried(self, pairs: list[Pair], stop: threading.Event) -> Exception | None:
-        deliveries = [delivery for _, together in pairs for delivery in together]
-        attempts = self._queues[deliveries[0].queue].attempts
+        attempts = self._queues[pairs[0][0].consumer_tag].attempts
         failures = 0
         for _attempt in paused(stop):
-            if not self._intake.is_current(pairs[0][0]):
-                return _GIVEN_UP
+            # What came on a channel that is gone comes again, perhaps to another.
+            deliveries = [
+                delivery for received, together in pairs if self._intake.is_current(received) for delivery in together
+            ]
+            if not deliveries:
+                return None
             try:
                 self._handle(deliveries)
             except Restart:
@@ -173,7 +196,7 @@ class BatchConsumer:
         work_queue = self._queues[received.consumer_tag]
         for _attempt in paused(stop):
             if not self._intake.is_current(received):
-                return False
+                return True
             try:
                 self._parking.bury(received, work_queue, attempts=work_queue.attempts, reason=reason)
             except PublishFailed as error:
@@ -183,4 +206,4 @@ class BatchConsumer:
         return False
 
 
-_GIVEN_UP = Exception("the channel is gone, or it is time to stop")
+_GIVEN_UP = Exception("it is time to stop")

@@ -1,4 +1,4 @@
-"""One connection to the broker, kept up by an I/O thread of its own.
+"""Connections to the broker, each kept up by an I/O thread, its own or one that several share.
 
 A pika connection belongs to the thread that made it: others may only ask that thread to do
 something (``Link.call``). The thread runs nothing but I/O, so no handler can hold up heartbeats.
@@ -108,9 +108,9 @@ class Wire(SelectConnection):
         return position
 
 
-def parameters_of(url: str, name: str) -> list[pika.URLParameters]:
+def parameters_of(url: str, name: str, heartbeat_seconds: int = HEARTBEAT_SECONDS) -> list[pika.URLParameters]:
     """How to connect to each host of ``url``; ``name`` is what the broker's own screens call the connection."""
-    return [_parameters(each, name) for each in urls_of(url)]
+    return [_parameters(each, name, heartbeat_seconds) for each in urls_of(url)]
 
 
 def urls_of(url: str) -> list[str]:
@@ -120,9 +120,9 @@ def urls_of(url: str) -> list[str]:
     return [parts._replace(netloc=f"{credentials}{at}{host}").geturl() for host in hosts.split(",")]
 
 
-def _parameters(url: str, name: str) -> pika.URLParameters:
+def _parameters(url: str, name: str, heartbeat_seconds: int) -> pika.URLParameters:
     parameters = pika.URLParameters(url)
-    parameters.heartbeat = HEARTBEAT_SECONDS
+    parameters.heartbeat = heartbeat_seconds
     parameters.blocked_connection_timeout = BLOCKED_SECONDS
     parameters.client_properties = {"connection_name": name}
     parameters.socket_timeout = 5.0
@@ -131,30 +131,23 @@ def _parameters(url: str, name: str) -> pika.URLParameters:
     return parameters
 
 
-class Link:
-    """Keeps a connection up: connects, tells ``on_open``, and when it is lost, ``on_lost``, and connects again.
+class IoThread:
+    """Does the I/O of the links that were made with it."""
 
-    Both are called in the I/O thread. Start it after a fork, never before.
-    """
-
-    def __init__(self, url: str, *, name: str, on_open: Callable[[Wire], None], on_lost: Callable[[], None]) -> None:
-        self._parameters = parameters_of(url, name)
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._on_open = on_open
-        self._on_lost = on_lost
+        self._links: list[Link] = []
         self._loop: IOLoop | None = None
         self._thread: threading.Thread | None = None
         self._work: deque[Callable[[], None]] = deque()
         self._is_woken = False
-        self._is_closing = False
-        self._is_ready = False
-        self._wire: Wire | None = None
-        self._attempt: Any = None
-        self._failures = 0
-        self._opened_at = 0.0
+
+    def add(self, link: "Link") -> None:
+        """Do the I/O of ``link`` too. Before the start only."""
+        self._links.append(link)
 
     def start(self) -> None:
-        """Begin to connect; returns at once. Starting twice is starting once."""
+        """Begin; returns at once. Starting twice is starting once. After a fork, never before."""
         if self._thread is None:
             _refuse_epoll_under_gevent()
             # Every loss is logged here, once; pika would log it three times more.
@@ -164,7 +157,7 @@ class Link:
             self._thread.start()
 
     def call(self, work: Callable[[], None]) -> None:
-        """Have the I/O thread do ``work`` soon, in the order of calls. Any thread may call."""
+        """Have ``work`` done soon, in the order of calls. Any thread may call."""
         self._work.append(work)
         # One wakeup is enough for all that is waiting; each costs a system call.
         if not self._is_woken:
@@ -173,48 +166,28 @@ class Link:
                 self._loop.add_callback_threadsafe(self._do_work)
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
-        """Have ``work`` done in a while. I/O thread only. Forgotten if the connection is lost meanwhile."""
+        """Have ``work`` done in a while. I/O thread only. Forgotten if the loop breaks meanwhile."""
         if self._loop is not None:
             self._loop.call_later(seconds, work)
 
-    def ready(self) -> None:
-        """What ``on_open`` began is done: the connection is of use. I/O thread only."""
-        self._is_ready = True
-
-    def drop(self, reason: str) -> None:
-        """Give up the present connection and make a new one. I/O thread only."""
-        if self._wire is not None and self._wire.is_open:
-            log.warning("bus connection dropped", connection=self.name, reason=reason)
-            self._wire.close(320, reason)
-
-    def hang_up(self) -> None:
-        """Cut the present connection after all that was written, and make a new one. I/O thread only.
-
-        For consumers whose order counts. If they close a channel, or the connection, in good order,
-        RabbitMQ puts back what had not yet reached them before what had, which mixes up the queue.
-        """
-        wire = self._wire
-        if wire is not None and wire.is_open:
-            wire.hang_up()
-            self.later(CLOSING_SECONDS, partial(self._cut, wire))
-
-    def close(self, timeout: float = CLOSING_SECONDS + 2.0) -> None:
-        """Close the connection once what was handed over is written, and end the thread."""
-        self._end(Wire.close, timeout)
-
-    def close_by_hanging_up(self, timeout: float = CLOSING_SECONDS + 2.0) -> None:
-        """As ``close``, in the way of ``hang_up``."""
-        self._end(Wire.hang_up, timeout)
-
-    def _end(self, end: Callable[[Wire], None], timeout: float) -> None:
-        self._is_closing = True
+    def close(self, end: Callable[[Wire], None], timeout: float) -> None:
+        """End all links, each connection by ``end``, and then the thread."""
+        for link in self._links:
+            link.is_closing = True
         if self._thread is not None:
             self.call(partial(self._shut, end))
             self._thread.join(timeout)
 
-    def _cut(self, wire: Wire) -> None:
-        if wire is self._wire:
-            wire.abort()
+    def ended(self) -> None:
+        """A link has ended for good: when all have, so does the thread. I/O thread only."""
+        if self._loop is not None and all(link.has_ended for link in self._links):
+            self._loop.stop()
+
+    def _shut(self, end: Callable[[Wire], None]) -> None:
+        if self._loop is not None:
+            self._loop.call_later(CLOSING_SECONDS, self._loop.stop)
+        for link in self._links:
+            link.shut(end)
 
     def _do_work(self) -> None:
         self._is_woken = False
@@ -236,31 +209,130 @@ class Link:
         while True:
             loop = self._loop or self._new_loop()
             try:
-                self._connect(loop)
+                for link in self._links:
+                    link.connect(loop)
                 loop.start()
             except Exception:
                 # The outermost loop: whatever broke, connect again.
                 log.exception("bus connection broke", connection=self.name)
-            self._forget_connection()
-            if self._is_closing:
+            for link in self._links:
+                link.forget_connection()
+            if all(link.is_closing for link in self._links):
                 loop.close()
                 return
             self._loop = self._new_loop()
             loop.close()
-            time.sleep(self._backoff())
+            time.sleep(max(link.backoff() for link in self._links))
 
-    def _forget_connection(self) -> None:
+
+class Link:
+    """Keeps a connection up: connects, tells ``on_open``, and when it is lost, ``on_lost``, and connects again.
+
+    Both are called in the I/O thread: the link's own, or the ``io`` it shares. Start it after a fork, never before.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        on_open: Callable[[Wire], None],
+        on_lost: Callable[[], None],
+        io: IoThread | None = None,
+        heartbeat_seconds: int = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._parameters = parameters_of(url, name, heartbeat_seconds)
+        self.name = name
+        self._on_open = on_open
+        self._on_lost = on_lost
+        self._io = io or IoThread(name)
+        self._io.add(self)
+        self.is_closing = False
+        self.has_ended = False
+        self._is_hanging_up = False
+        self._is_ready = False
+        self._wire: Wire | None = None
+        self._attempt: Any = None
+        self._failures = 0
+        self._opened_at = 0.0
+
+    def start(self) -> None:
+        """Begin to connect; returns at once. Starting twice is starting once."""
+        self._io.start()
+
+    def call(self, work: Callable[[], None]) -> None:
+        """Have the I/O thread do ``work`` soon, in the order of calls. Any thread may call."""
+        self._io.call(work)
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Have ``work`` done in a while. I/O thread only. Forgotten if the loop breaks meanwhile."""
+        self._io.later(seconds, work)
+
+    def ready(self) -> None:
+        """What ``on_open`` began is done: the connection is of use. I/O thread only."""
+        self._is_ready = True
+
+    def drop(self, reason: str) -> None:
+        """Give up the present connection and make a new one. I/O thread only."""
+        if self._wire is not None and self._wire.is_open:
+            log.warning("bus connection dropped", connection=self.name, reason=reason)
+            self._wire.close(320, reason)
+
+    def hang_up(self) -> None:
+        """Cut the present connection after all that was written, and make a new one. I/O thread only.
+
+        For consumers whose order counts. If they close a channel, or the connection, in good order,
+        RabbitMQ puts back what had not yet reached them before what had, which mixes up the queue.
+        """
+        wire = self._wire
+        if wire is not None and wire.is_open:
+            self._is_hanging_up = True
+            wire.hang_up()
+            self.later(CLOSING_SECONDS, partial(self._cut, wire))
+
+    def close(self, timeout: float = CLOSING_SECONDS + 2.0) -> None:
+        """Close the connection once what was handed over is written, and end its own thread."""
+        self._io.close(Wire.close, timeout)
+
+    def shut(self, end: Callable[[Wire], None]) -> None:
+        """End the connection, if there is one, by ``end``. I/O thread only, and when it is closing."""
+        if self._attempt is not None:
+            self._attempt.abort()
+        elif self._wire is None:
+            self._finish()
+        elif self._wire.is_open:
+            end(self._wire)
+
+    def connect(self, loop: IOLoop) -> None:
+        """Begin to connect, unless it is closing. I/O thread only."""
+        if self.is_closing:
+            self._finish()
+            return
+        targets = random.sample(self._parameters, len(self._parameters))
+        self._attempt = Wire.create_connection(targets, on_done=partial(self._on_connected, loop), custom_ioloop=loop)
+
+    def forget_connection(self) -> None:
+        """The loop has ended: so has what it did. I/O thread only."""
         abandoned, self._wire = self._wire, None
+        self._attempt = None
         if abandoned is not None:
             _close_socket(abandoned)
             self._on_lost()
 
-    def _connect(self, loop: IOLoop) -> None:
-        if self._is_closing:
-            loop.stop()
-            return
-        targets = random.sample(self._parameters, len(self._parameters))
-        self._attempt = Wire.create_connection(targets, on_done=partial(self._on_connected, loop), custom_ioloop=loop)
+    def backoff(self) -> float:
+        """The pause before the next attempt to connect, which grows."""
+        # Half of it is chance, so that a broker that comes back is not met by everybody at once.
+        pause = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(self._failures, 10))
+        self._failures += 1
+        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains from guessing it
+
+    def _finish(self) -> None:
+        self.has_ended = True
+        self._io.ended()
+
+    def _cut(self, wire: Wire) -> None:
+        if wire is self._wire:
+            wire.abort()
 
     def _on_connected(self, loop: IOLoop, outcome: object) -> None:
         self._attempt = None
@@ -270,9 +342,10 @@ class Link:
         self._wire = outcome
         self._opened_at = time.monotonic()
         self._is_ready = False
+        self._is_hanging_up = False
         outcome.add_on_close_callback(partial(self._on_closed, loop))
-        if self._is_closing:
-            self._shut(Wire.close)
+        if self.is_closing:
+            self.shut(Wire.close)
             return
         log.info("bus connected", connection=self.name)
         loop.call_later(PREPARING_SECONDS, partial(self._drop_unless_ready, outcome))
@@ -291,36 +364,19 @@ class Link:
         self._wire = None
         if time.monotonic() - self._opened_at > _STEADY_SECONDS:
             self._failures = 0
-        if not self._is_closing:
+        if not self.is_closing and not self._is_hanging_up:
             metrics.connections_lost.labels(self.name).inc()
         self._on_lost()
         self._try_again(loop, reason)
 
     def _try_again(self, loop: IOLoop, reason: object) -> None:
-        if self._is_closing:
-            loop.stop()
+        if self.is_closing:
+            self._finish()
             return
-        pause = self._backoff()
-        log.warning("bus disconnected", connection=self.name, reason=repr(reason), pause_s=round(pause, 2))
-        loop.call_later(pause, partial(self._connect, loop))
-
-    def _backoff(self) -> float:
-        # Half of it is chance, so that a broker that comes back is not met by everybody at once.
-        pause = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - nobody gains from guessing it
-
-    def _shut(self, end: Callable[[Wire], None]) -> None:
-        loop = self._loop
-        if loop is None:
-            return
-        loop.call_later(CLOSING_SECONDS, loop.stop)
-        if self._attempt is not None:
-            self._attempt.abort()
-        elif self._wire is None:
-            loop.stop()
-        elif self._wire.is_open:
-            end(self._wire)
+        pause = self.backoff()
+        tell = log.info if self._is_hanging_up else log.warning
+        tell("bus disconnected", connection=self.name, reason=repr(reason), pause_s=round(pause, 2))
+        loop.call_later(pause, partial(self.connect, loop))
 
 
 def _close_socket(abandoned: Wire) -> None:

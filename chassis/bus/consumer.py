@@ -27,7 +27,7 @@ from chassis import correlation
 from chassis.bus import metrics
 from chassis.bus.delivery import Broken, Delivery, PayloadReader, attempts_of, envelope_of
 from chassis.bus.errors import PublishFailed, Reject, Restart, Retry
-from chassis.bus.intake import Intake, Opened, Stopped
+from chassis.bus.intake import Intake, Stopped
 from chassis.bus.parking import Parking, paused
 from chassis.bus.topology import WorkQueue
 from chassis.bus.wire import Received
@@ -53,7 +53,7 @@ class Consumer:
         self._handlers = {payload.routing_key: handler for payload, handler in subscriptions.items()}
         self._reader = PayloadReader(subscriptions)
         self._handled = metrics.deliveries.labels(queue.name, "handled")
-        self._intake = Intake(url, name=f"{service} {queue.name}", queues=[queue], prefetch=prefetch)
+        self._intake = Intake(url, service=service, queues=[queue], prefetch=prefetch)
         self._parking = Parking(url, name=f"{service} {queue.name} parking", queues=[queue])
 
     @property
@@ -69,7 +69,7 @@ class Consumer:
                 taken = self._intake.take(1)
                 if isinstance(taken, Stopped):
                     break
-                if not isinstance(taken, Opened):
+                if isinstance(taken, list):
                     for received in taken:
                         self._settle(received, stop)
         finally:

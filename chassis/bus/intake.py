@@ -1,23 +1,26 @@
-"""Deliveries of some queues, as they come in over one connection and one channel at a time.
+"""Deliveries of some queues as one stream, each queue over a connection of its own.
 
 The I/O thread fills the inbox; the thread that calls ``take`` empties it. The broker's prefetch
 bounds what is in between. Each channel is one epoch: what came in an earlier one will be delivered
 again, so it is never handed out, and its acks are never sent.
+
+A connection for each queue, because to cut it is the one way of letting go of a queue that keeps its
+order: RabbitMQ puts back what is unacknowledged and turns to the next consumer in one step. After
+``basic.cancel`` the next one gets what follows while the last one still holds what came before.
 """
 
-import contextlib
 import itertools
-import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import structlog
 from pika.channel import Channel
 
 from chassis.bus import metrics
-from chassis.bus.connection import Link, Wire
+from chassis.bus.connection import CLOSING_SECONDS, HEARTBEAT_SECONDS, IoThread, Link, Wire
 from chassis.bus.topology import Topology, WorkQueue
 from chassis.bus.wire import ChannelReader, Received, ack_frame
 
@@ -29,84 +32,202 @@ LONGEST_REOPEN_SECONDS = 5.0
 
 
 class Opened:
-    """In the inbox: all that follows came on a new channel."""
+    """In the inbox: all that follows of ``queue`` came on a new channel."""
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+
+
+class SteppingBack:
+    """In the inbox: whoever handled what came before is to let go of ``queue``."""
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
 
 
 class Stopped:
     """In the inbox: nothing more is wanted."""
 
 
-class Intake:
-    """Consumes ``queues``, each with up to ``prefetch`` deliveries unacknowledged."""
+Item = Received | Opened | SteppingBack | Stopped
 
-    def __init__(self, url: str, *, name: str, queues: Sequence[WorkQueue], prefetch: int) -> None:
-        self._link = Link(url, name=name, on_open=self._open_channel, on_lost=self._on_lost)
-        self._queues = tuple(queues)
-        self._topology = Topology.of(queues)
-        self._prefetch = prefetch
-        self._inbox: queue.SimpleQueue[Received | Opened | Stopped] = queue.SimpleQueue()
-        self._held: Received | Opened | Stopped | None = None
-        self._epochs = itertools.count(1)
-        self._epoch = 0
-        self._wire: Wire | None = None
-        self._channel: Channel | None = None
-        self._reopenings = 0
-        self.is_up = False
+
+class Inbox:
+    """What came and is not taken yet, in the order in which it came."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._arrival = threading.Condition(threading.Lock())
+
+    def put(self, item: Item) -> None:
+        with self._arrival:
+            self._items.append(item)
+            self._arrival.notify()
+
+    def wait(self) -> None:
+        """Return as soon as there is something."""
+        with self._arrival:
+            self._arrival.wait_for(lambda: self._items)
+
+    def take(self, most: int) -> list[Received] | Opened | SteppingBack | Stopped:
+        """The first thing there is; if it is a delivery, also those right behind it, ``most`` in all."""
+        with self._arrival:
+            self._arrival.wait_for(lambda: self._items)
+            first = self._items.popleft()
+            if not isinstance(first, Received):
+                return first
+            taken = [first]
+            while len(taken) < most and self._items and isinstance(following := self._items[0], Received):
+                taken.append(following)
+                self._items.popleft()
+            return taken
+
+    def discard(self, queue: str) -> None:
+        """Forget what came of ``queue``."""
+        with self._arrival:
+            self._items = deque(item for item in self._items if not _came_of(queue, item))
+
+
+def _came_of(queue: str, item: Item) -> bool:
+    if isinstance(item, Received):
+        return item.consumer_tag == queue
+    return isinstance(item, Opened) and item.queue == queue
+
+
+class Intake:
+    """Consumes ``queues``, each with up to ``prefetch`` deliveries unacknowledged.
+
+    A process that is silent for two to three times ``heartbeat_seconds`` is dead to the broker, which turns to
+    the next consumer then.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        queues: Sequence[WorkQueue],
+        prefetch: int,
+        heartbeat_seconds: int = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._name = f"{service} {queues[0].name}" + (f" and {len(queues) - 1} more" if len(queues) > 1 else "")
+        self._io = IoThread(self._name)
+        self._inbox = Inbox()
+        self._subscriptions = {
+            queue.name: Subscription(
+                url,
+                f"{service} {queue.name}",
+                queue,
+                io=self._io,
+                inbox=self._inbox,
+                prefetch=prefetch,
+                heartbeat_seconds=heartbeat_seconds,
+            )
+            for queue in queues
+        }
+
+    @property
+    def is_up(self) -> bool:
+        """Whether deliveries of every queue can come in just now."""
+        return all(subscription.is_up for subscription in self._subscriptions.values())
+
+    @property
+    def subscribed(self) -> Mapping[str, int]:
+        """The queues that are consumed just now, and how many times each had been subscribed to by then."""
+        return {name: each.times for name, each in self._subscriptions.items() if each.is_up}
 
     def start(self, stop: threading.Event) -> None:
         """Begin to connect and consume, until ``stop`` is set."""
-        self._link.start()
+        self._io.start()
         # Waits for the event in a thread of its own, so that nobody has to look at it again and again.
-        watcher = threading.Thread(target=self._watch, args=(stop,), name=f"{self._link.name} stop", daemon=True)
+        watcher = threading.Thread(target=self._watch, args=(stop,), name=f"{self._name} stop", daemon=True)
         watcher.start()
 
-    def take(self, most: int, *, linger: float = 0.0) -> list[Received] | Opened | Stopped:
+    def take(self, most: int, *, linger: float = 0.0) -> list[Received] | Opened | SteppingBack | Stopped:
         """What is there, at least one delivery and at most ``most``; waits while there is nothing, then ``linger``."""
-        first = self._next()
-        if not isinstance(first, Received):
-            return first
         if linger:
+            self._inbox.wait()
             time.sleep(linger)
-        taken = [first]
-        while len(taken) < most:
-            try:
-                following = self._inbox.get_nowait()
-            except queue.Empty:
-                break
-            if not isinstance(following, Received):
-                self._held = following
-                break
-            taken.append(following)
-        return [received for received in taken if self.is_current(received)]
+        taken = self._inbox.take(most)
+        return [received for received in taken if self.is_current(received)] if isinstance(taken, list) else taken
 
     def is_current(self, received: Received) -> bool:
         """Whether ``received`` came on the channel that is open now, so that acknowledging it counts."""
-        return received.epoch == self._epoch
+        return received.epoch == self._subscriptions[received.consumer_tag].epoch
 
     def ack(self, received: Received, *, is_multiple: bool) -> None:
-        """Acknowledge ``received``, and with ``is_multiple`` all that came before it."""
-        self._link.call(partial(self._ack, received.epoch, received.delivery_tag, is_multiple))
+        """Acknowledge ``received``, and with ``is_multiple`` all that came before it from the same queue."""
+        self._subscriptions[received.consumer_tag].ack(received, is_multiple=is_multiple)
 
-    def restart(self) -> None:
-        """Have everything unacknowledged come again, on a new channel, after a pause that grows."""
-        self._epoch = next(self._epochs)
-        self._link.call(self._link.hang_up)
+    def step_back(self, queue: str) -> None:
+        """Have whoever takes from here let go of ``queue``, when what came before is handled. Any thread may call."""
+        self._inbox.put(SteppingBack(queue))
+
+    def restart(self, queues: Collection[str] = ()) -> None:
+        """Have everything unacknowledged come again, of these queues or of all, on a new channel.
+
+        Others who wait for a queue come first then.
+        """
+        for name in queues or self._subscriptions:
+            self._subscriptions[name].restart()
 
     def settled(self) -> None:
         """Work goes on: the next restart begins with a short pause again."""
-        self._reopenings = 0
+        for subscription in self._subscriptions.values():
+            subscription.reopenings = 0
 
     def close(self) -> None:
-        """Stop consuming. What is not acknowledged goes back to the queue, in order."""
-        self._link.close_by_hanging_up()
-
-    def _next(self) -> Received | Opened | Stopped:
-        held, self._held = self._held, None
-        return self._inbox.get() if held is None else held
+        """Stop consuming. What is not acknowledged goes back to the queues, in order."""
+        self._io.close(Wire.hang_up, CLOSING_SECONDS + 2.0)
 
     def _watch(self, stop: threading.Event) -> None:
         stop.wait()
         self._inbox.put(Stopped())
+
+
+class Subscription:
+    """One queue, over a connection and a channel of its own."""
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        work_queue: WorkQueue,
+        *,
+        io: IoThread,
+        inbox: Inbox,
+        prefetch: int,
+        heartbeat_seconds: int,
+    ) -> None:
+        self._link = Link(
+            url,
+            name=name,
+            on_open=self._open_channel,
+            on_lost=self._on_lost,
+            io=io,
+            heartbeat_seconds=heartbeat_seconds,
+        )
+        self._queue = work_queue.name
+        self._topology = Topology.of([work_queue])
+        self._prefetch = prefetch
+        self._inbox = inbox
+        self._wire: Wire | None = None
+        self._channel: Channel | None = None
+        self._epochs = itertools.count(1)
+        # What the I/O thread has open, and what is still to be handed out of it: whoever restarts changes the latter
+        # at once, and acks on their way must still get through.
+        self._open_epoch = 0
+        self.epoch = 0
+        self.times = 0
+        self.reopenings = 0
+        self.is_up = False
+
+    def ack(self, received: Received, *, is_multiple: bool) -> None:
+        self._link.call(partial(self._ack, received.epoch, received.delivery_tag, is_multiple))
+
+    def restart(self) -> None:
+        self.epoch = next(self._epochs)
+        self._link.call(self._link.hang_up)
 
     def _open_channel(self, wire: Wire) -> None:
         self._wire = wire
@@ -123,31 +244,27 @@ class Intake:
         if self._wire is None or self._channel is None:
             return
         self._link.ready()
-        self._discard_stale()
-        epoch = self._epoch = next(self._epochs)
+        # What came before comes again. Left there, it would pile up while a handler waits and the connection
+        # comes and goes.
+        self._inbox.discard(self._queue)
+        epoch = self.epoch = self._open_epoch = next(self._epochs)
         self._wire.readers[_CHANNEL] = ChannelReader(on_delivery=partial(self._on_delivery, epoch))
-        self._inbox.put(Opened())
-        self.is_up = True
-        for work_queue in self._queues:
-            self._channel.basic_consume(work_queue.name, _read_elsewhere, consumer_tag=work_queue.name)
+        self._inbox.put(Opened(self._queue))
+        self._channel.basic_consume(
+            self._queue, _read_elsewhere, consumer_tag=self._queue, callback=partial(self._on_consuming, epoch)
+        )
 
-    def _discard_stale(self) -> None:
-        # They come again. Left here, they would pile up while a handler waits and the connection comes and goes.
-        kept = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                item = self._inbox.get_nowait()
-                if isinstance(item, Stopped):
-                    kept.append(item)
-        for item in kept:
-            self._inbox.put(item)
+    def _on_consuming(self, epoch: int, _confirmation: object) -> None:
+        if epoch == self._open_epoch:
+            self.times += 1
+            self.is_up = True
 
     def _on_delivery(self, epoch: int, received: Received) -> None:
         received.epoch = epoch
         self._inbox.put(received)
 
     def _ack(self, epoch: int, delivery_tag: int, is_multiple: bool) -> None:
-        if epoch == self._epoch and self._wire is not None and self._channel is not None and self._channel.is_open:
+        if epoch == self._open_epoch and self._wire is not None and self._channel is not None and self._channel.is_open:
             self._wire.emit(ack_frame(_CHANNEL, delivery_tag, is_multiple=is_multiple))
 
     def _on_cancelled(self, _frame: object) -> None:
@@ -156,15 +273,13 @@ class Intake:
         self._link.hang_up()
 
     def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
-        self._channel = None
-        self.is_up = False
-        self._epoch = next(self._epochs)
+        self._gone()
         wire = self._wire
         if wire is None or not wire.is_open:
             return
         wire.readers.pop(_CHANNEL, None)
-        pause = min(LONGEST_REOPEN_SECONDS, FIRST_REOPEN_SECONDS * 2.0 ** min(self._reopenings, 10))
-        self._reopenings += 1
+        pause = min(LONGEST_REOPEN_SECONDS, FIRST_REOPEN_SECONDS * 2.0 ** min(self.reopenings, 10))
+        self.reopenings += 1
         log.warning("channel closed", connection=self._link.name, reason=repr(reason), pause_s=pause)
         self._link.later(pause, partial(self._reopen, wire))
 
@@ -174,9 +289,13 @@ class Intake:
 
     def _on_lost(self) -> None:
         self._wire = None
+        self._gone()
+
+    def _gone(self) -> None:
         self._channel = None
         self.is_up = False
-        self._epoch = next(self._epochs)
+        self._open_epoch = 0
+        self.epoch = next(self._epochs)
 
 
 def _read_elsewhere(_channel: object, _method: object, _properties: object, _body: bytes) -> None:

@@ -27,16 +27,23 @@ _QUORUM = {"x-queue-type": "quorum"}
 class WorkQueue:
     """A durable, replicated queue whose deliveries are work that must be done.
 
-    It takes commands sent to ``name`` and every event in ``hears``. What a handler cannot do now
-    waits ``retry_delay`` in ``<name>.retry``; what fails ``attempts`` times rests in ``<name>.dead``.
+    It takes commands sent to ``name``, or to ``key`` instead if that is given, and every event in
+    ``hears``. What a handler cannot do now waits ``retry_delay`` in ``<name>.retry``; what fails
+    ``attempts`` times rests in ``<name>.dead``.
     With ``single_active``, one consumer at a time gets deliveries, whoever else is connected.
     """
 
     name: str
     hears: tuple[type[Event], ...] = ()
     single_active: bool = False
+    key: str = ""
     retry_delay: timedelta = timedelta(seconds=5)
     attempts: int = 5
+
+    @property
+    def commands_key(self) -> str:
+        """The routing key of the commands it takes."""
+        return self.key or self.name
 
     @property
     def retry(self) -> str:
@@ -133,7 +140,7 @@ def _queues_of(work_queue: WorkQueue) -> list[Queue]:
 
 def _bindings_of(work_queue: WorkQueue) -> list[Binding]:
     heard = [Binding(work_queue.name, EVENTS, f"{event.routing_key}.*") for event in work_queue.hears]
-    return [Binding(work_queue.name, COMMANDS, work_queue.name), *heard]
+    return [Binding(work_queue.name, COMMANDS, work_queue.commands_key), *heard]
 
 
 def event_key(event: Event) -> str:

@@ -6,10 +6,10 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from chassis.bus import Bus, PublishFailed, Reject, Retry
+from chassis.bus import Bus, Reject
 from chassis.ids import new_id
 from contracts.chat import DropLog
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key
 from contracts.transcripts import TranscriptSealed
 from services.chat.model import (
     VISIT_PAUSE,
@@ -178,8 +178,5 @@ def drop_log(event: TranscriptSealed, *, conversations: ConversationStore, bus: 
         command_id=f"drop-{event.conversation_id}",
         conversation_id=event.conversation_id,
     )
-    queue = partition_queue(partition_of(event.conversation_id, partitions))
-    try:
-        bus.send(command, queue=queue).result()
-    except PublishFailed as error:
-        raise Retry from error
+    # While the number of partitions is being changed nobody takes it: it waits then, as without a broker.
+    bus.send(command, queue=command_key(event.conversation_id, partitions)).result()

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import current_app
 from pymongo.database import Database
@@ -13,7 +13,7 @@ from chassis import logs, mongo, settings
 from chassis.auth import TokenVerifier
 from chassis.bus import Bus
 from services.chat.settings import Settings
-from services.chat.store import ConversationStore, VisitorStore
+from services.chat.store import ConversationStore, RelayStore, VisitorStore
 
 SERVICE = "chat"
 
@@ -31,10 +31,18 @@ class Context:
     verifier: TokenVerifier
     conversations: ConversationStore
     visitors: VisitorStore
+    relays: RelayStore
 
 
 def bootstrap(chosen: Settings | None = None) -> Context:
-    """Connect, make sure of the indexes, and of the number of partitions: the process ends if it is another."""
+    """Put it together, and make sure of the number of partitions: the process ends if it is another."""
+    made = assemble(chosen)
+    refuse_other_partitions(made)
+    return made
+
+
+def assemble(chosen: Settings | None = None) -> Context:
+    """Connect, and make sure of the indexes."""
     chosen = chosen or settings.read(Settings)
     logs.configure(SERVICE, chosen.log_level)
     database = mongo.connect(chosen.mongo_url.get_secret_value())
@@ -45,15 +53,36 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         verifier=TokenVerifier(SERVICE, chosen.service_keys),
         conversations=ConversationStore(database),
         visitors=VisitorStore(database),
+        relays=RelayStore(database),
     )
     made.conversations.ensure_indexes()
     made.visitors.ensure_indexes()
-    try:
-        check_partitions(made.conversations, chosen.partitions)
-    except PartitionsChanged as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(settings.EX_CONFIG) from error
     return made
+
+
+def refuse_other_partitions(context: Context) -> None:
+    """End the process if its number of partitions is not the one in force."""
+    try:
+        check_partitions(context.conversations, context.settings.partitions)
+    except PartitionsChanged as error:
+        _refuse(error)
+
+
+def refuse_while_repartitioning(context: Context) -> None:
+    """End the process if it would take part in partitions whose number is about to be another."""
+    to_come = context.conversations.partitions_to_come()
+    if to_come is not None:
+        _refuse(
+            PartitionsChanged(
+                f"The number of partitions is being changed to {to_come}: `python -m services.chat repartition "
+                f"{to_come}` is to be run to its end first, or `repartition {context.settings.partitions}` to go back."
+            )
+        )
+
+
+def _refuse(reason: PartitionsChanged) -> NoReturn:
+    sys.stderr.write(f"{reason}\n")
+    raise SystemExit(settings.EX_CONFIG) from reason
 
 
 def check_partitions(conversations: ConversationStore, wanted: int) -> None:
@@ -61,8 +90,8 @@ def check_partitions(conversations: ConversationStore, wanted: int) -> None:
     in_force = conversations.partitions_in_force(wanted)
     if in_force != wanted:
         raise PartitionsChanged(
-            f"VELARO_PARTITIONS is {wanted}, but this installation was set up with {in_force}: set it to {in_force}, "
-            f"or stop all publishers, drain the partitions and change the record in the database first."
+            f"VELARO_PARTITIONS is {wanted}, but this installation has {in_force}: set it to {in_force}, "
+            f"or change the number with `python -m services.chat repartition {wanted}` first."
         )
 
 

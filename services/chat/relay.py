@@ -35,9 +35,16 @@ from contracts.chat import (
     PostMessage,
 )
 from contracts.digest import digest_of
-from contracts.partitions import partition_queue
+from contracts.partitions import partition_key, partition_queue
 from services.chat import model
-from services.chat.bootstrap import SERVICE, bootstrap, started_bus
+from services.chat.balance import Balance
+from services.chat.bootstrap import (
+    SERVICE,
+    bootstrap,
+    refuse_other_partitions,
+    refuse_while_repartitioning,
+    started_bus,
+)
 from services.chat.model import Conversation, ConversationKey, End, Head, Message, MessageKey, Posting, Refused
 from services.chat.settings import Settings
 from services.chat.store import ConversationStore, Fenced, VisitorStore
@@ -47,11 +54,20 @@ log = structlog.get_logger(__name__)
 HEADS_KEPT = 10_000
 """Conversations remembered between two batches."""
 
+HEARTBEAT_SECONDS = 1
+"""A relay that is silent for two to three of them, as its host is gone or it is frozen, is replaced by another."""
+
 _commands = prometheus_client.Counter("velaro_relay_commands", "Commands handled.", ("command",))
 _batch_size = prometheus_client.Histogram(
     "velaro_relay_batch_size", "Commands in a batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
 _seconds = prometheus_client.Histogram("velaro_relay_handle_seconds", "Time from a batch to its confirmed events.")
+_partitions = prometheus_client.Gauge(
+    "velaro_relay_partitions_active", "Partitions that gave this relay commands, and that it has not lost since."
+)
+_takeovers = prometheus_client.Counter(
+    "velaro_relay_takeovers", "Partitions begun with, whichever relay, if any, had them before."
+)
 _fence_rejections = prometheus_client.Counter(
     "velaro_relay_fence_rejections", "Writes refused because another writer, or this one, was there before.", ("fence",)
 )
@@ -78,7 +94,7 @@ class Heads(OrderedDict[ConversationKey, Head]):
 
 
 class Relay:
-    """Carries out the commands of the partitions. Used by one thread at a time, except ``forget``."""
+    """Carries out the commands of the partitions. Used by one thread at a time, except ``active``."""
 
     def __init__(
         self,
@@ -96,12 +112,24 @@ class Relay:
         self._heads = Heads()
         self._heads_kept = heads_kept
         self._answers: list[Future[None]] = []
-        # Whether what is remembered may be outdated, and what comes next carried out already.
-        self._in_doubt = True
+        self._active: set[str] = set()
+        # The partitions of which what is remembered is true, and what comes next not carried out already.
+        self._trusted: set[str] = set()
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The queues of the partitions that gave this relay commands, and that it has not lost since."""
+        return frozenset(self._active)
 
     def forget(self) -> None:
-        """Read everything anew from the next batch on: there may have been another writer meanwhile."""
-        self._in_doubt = True
+        """Read everything anew from the next batch on: nobody knows what became of the last one."""
+        self._trusted.clear()
+
+    def begin(self, queue: str) -> None:
+        """Read everything anew when ``queue`` gives commands again: there may have been another writer meanwhile."""
+        self._trusted.discard(queue)
+        self._active.discard(queue)
+        _partitions.set(len(self._active))
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Carry out a batch. Returns when all its answers are confirmed, so that it may be acknowledged."""
@@ -124,10 +152,18 @@ class Relay:
 
     def _is_repeated(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether any of the commands may have been carried out before. Forgets what may be outdated."""
-        was_in_doubt, self._in_doubt = self._in_doubt, False
-        if was_in_doubt:
+        queues = {delivery.queue for delivery in deliveries}
+        is_in_doubt = not queues <= self._trusted
+        if is_in_doubt:
             self._heads.clear()
-        return was_in_doubt or any(delivery.redelivered for delivery in deliveries)
+            self._trusted |= queues
+            self._take_over(queues - self._active)
+        return is_in_doubt or any(delivery.redelivered for delivery in deliveries)
+
+    def _take_over(self, queues: set[str]) -> None:
+        self._active |= queues
+        _takeovers.inc(len(queues))
+        _partitions.set(len(self._active))
 
     def _carry_out(self, deliveries: Sequence[Delivery], *, is_repeated: bool) -> None:
         commands = [cast(ConversationCommand, delivery.payload) for delivery in deliveries]
@@ -323,21 +359,35 @@ def _count(deliveries: Sequence[Delivery]) -> None:
 
 def partition_queues(count: int) -> tuple[WorkQueue, ...]:
     """One queue a partition, each with a single active consumer."""
-    return tuple(WorkQueue(name=partition_queue(partition), single_active=True) for partition in range(count))
+    return tuple(
+        WorkQueue(name=partition_queue(partition), single_active=True, key=partition_key(partition, count))
+        for partition in range(count)
+    )
 
 
 def main() -> None:
-    """Run the relay of all partitions until told to stop."""
+    """Run the relay of its share of the partitions until told to stop."""
     stop = stop_when_told()
     context = bootstrap()
+    refuse_while_repartitioning(context)
     with started_bus(context.settings) as bus:
         relay = Relay(conversations=context.conversations, visitors=context.visitors, bus=bus)
         consumer = _consumer(context.settings, relay)
+        balance = Balance(
+            relays=context.relays,
+            consumer=consumer,
+            partitions=context.settings.partitions,
+            in_force=context.conversations.partitions,
+            active=lambda: relay.active,
+        )
         bind = context.settings.operations_bind
         operations.serve(SERVICE, bind, parts={"bus": bus, "partitions": consumer}, database=context.database)
         log.info("relay started", partitions=context.settings.partitions)
-        consumer.run(stop)
+        with balance.kept(stop):
+            consumer.run(stop)
     log.info("relay stopped")
+    if balance.is_outdated:
+        refuse_other_partitions(context)
 
 
 def _consumer(settings: Settings, relay: Relay) -> BatchConsumer:
@@ -347,5 +397,6 @@ def _consumer(settings: Settings, relay: Relay) -> BatchConsumer:
         queues=partition_queues(settings.partitions),
         payloads=COMMANDS,
         handle=relay.handle,
-        on_channel=relay.forget,
+        on_channel=relay.begin,
+        heartbeat_seconds=HEARTBEAT_SECONDS,
     )

@@ -14,6 +14,7 @@ from services.chat.schemas import (
     IntrospectionBody,
     MessagesQuery,
     MessagesReply,
+    PartitionsReply,
     VisitBody,
     VisitorReply,
     VisitReply,
@@ -50,6 +51,15 @@ def introspect_visitor(body: IntrospectionBody) -> VisitorReply:
         site_id=visitor.site_id,
         name=visitor.name,
     )
+
+
+@blueprint.get("/partitions")
+@blueprint.output(PartitionsReply)
+@auth.require_role("public", "service")
+def show_partitions() -> PartitionsReply:
+    """The number of partitions in force, which a publisher of commands has to go by."""
+    found = context()
+    return PartitionsReply(count=found.conversations.partitions_in_force(found.settings.partitions))
 
 
 @blueprint.get("/conversations")

@@ -23,6 +23,10 @@ class PageBody(Body):
     referrer: Annotated[str, Field(max_length=8192)] = ""
 
 
+class PartitionsReply(Reply):
+    count: int
+
+
 class VisitBody(Body):
     site_id: Id
     page: PageBody

@@ -4,8 +4,10 @@ from pydantic import Field
 
 from chassis.settings import StoreSettings
 
+MOST_PARTITIONS = 100
+
 
 class Settings(StoreSettings):
     """Everything the processes of chat read from their environment."""
 
-    partitions: int = Field(default=8, ge=1, le=100)
+    partitions: int = Field(default=8, ge=1, le=MOST_PARTITIONS)

@@ -7,11 +7,12 @@ conversation per id, one message per ``(conversation_id, seq)``, one per ``(conv
 client_id, sender)``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -32,6 +33,7 @@ from services.chat.model import (
     Visitor,
     message_key,
 )
+from services.chat.shares import Agreement, Shares
 
 DUPLICATE_KEY = 11000
 LOG_PAGE = 200
@@ -40,6 +42,8 @@ ACKNOWLEDGED = frozenset({"acknowledged_policy_version", "policy_acknowledged_at
 CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
 EMPTY_LOG_KEPT = timedelta(days=1)
 """How long the wordless places of a dropped log still stand against late writers."""
+AGREEMENT = "agreement"
+BEAT_TIMEOUT_SECONDS = 2.0
 
 
 class Fenced(Exception):
@@ -150,6 +154,31 @@ class ConversationStore:
             return_document=ReturnDocument.AFTER,
         )
         return int((recorded or {})["count"])
+
+    @unavailable()
+    def partitions(self) -> int | None:
+        """The number in force; None if the installation is new."""
+        recorded: Document = self._configuration.find_one({"_id": "partitions"}) or {}
+        return recorded.get("count")
+
+    @unavailable()
+    def partitions_to_come(self) -> int | None:
+        """The number that is being changed to, until that is done."""
+        recorded: Document = self._configuration.find_one({"_id": "partitions"}) or {}
+        return recorded.get("to_come")
+
+    @unavailable()
+    def begin_repartition(self, wanted: int) -> int:
+        """Record what is wanted; the number in force, which is ``wanted`` when the installation is new."""
+        self.partitions_in_force(wanted)
+        recorded = self._configuration.find_one_and_update({"_id": "partitions"}, {"$set": {"to_come": wanted}})
+        return int((recorded or {})["count"])
+
+    @unavailable()
+    def finish_repartition(self, wanted: int) -> bool:
+        """Have ``wanted`` in force; False if another number has been begun with meanwhile."""
+        change = {"$set": {"count": wanted}, "$unset": {"to_come": 1}}
+        return self._configuration.update_one({"_id": "partitions", "to_come": wanted}, change).matched_count == 1
 
     @unavailable()
     def conversation(self, customer_id: str, conversation_id: str) -> Conversation | None:
@@ -322,6 +351,54 @@ class ConversationStore:
             {"$set": {"dropped_at": dropped_at}, "$unset": {"text": 1, "sender.name": 1}},
         )
         return True
+
+
+class RelayStore:
+    """Keeps what the relays agree on about the partitions, all in one document."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._relays = database["relays"]
+
+    @unavailable()
+    def agreement(self) -> Agreement:
+        return _agreement(self._relays.find_one({"_id": AGREEMENT}) or {})
+
+    @unavailable()
+    def beat(self, relay_id: str, subscriptions: Mapping[int, int]) -> Agreement:
+        """Tell of the relay, once more than before; what all have told and agreed on."""
+        told = {str(partition): number for partition, number in subscriptions.items()}
+        with pymongo.timeout(BEAT_TIMEOUT_SECONDS):
+            found = self._relays.find_one_and_update(
+                {"_id": AGREEMENT},
+                {
+                    "$inc": {f"members.{relay_id}.beats": 1},
+                    "$set": {f"members.{relay_id}.subscriptions": told},
+                    "$setOnInsert": {"version": 0, "shares": {}},
+                },
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        return _agreement(found or {})
+
+    @unavailable()
+    def agree(self, agreement: Agreement, shares: Shares, *, gone: Collection[str]) -> bool:
+        """Share out anew and forget who is gone; False when others did so since ``agreement``."""
+        change: Document = {
+            "$set": {"shares": {str(partition): relay_id for partition, relay_id in shares.items()}},
+            "$inc": {"version": 1},
+        }
+        if gone:
+            change["$unset"] = {f"members.{relay_id}": 1 for relay_id in gone}
+        asked = self._relays.update_one({"_id": AGREEMENT, "version": agreement.version}, change)
+        return asked.modified_count == 1
+
+    @unavailable()
+    def leave(self, relay_id: str) -> None:
+        self._relays.update_one({"_id": AGREEMENT}, {"$unset": {f"members.{relay_id}": 1}})
+
+
+def _agreement(document: Document) -> Agreement:
+    return msgspec.convert(document, Agreement, strict=False)
 
 
 def _fence(error: BulkWriteError) -> Exception:

@@ -1,14 +1,9 @@
 """The processes of gateway: ``python -m services.gateway web``."""
 
-from functools import partial
+from chassis import commands
+from services.gateway.bootstrap import SERVICE, check
 
-from chassis import commands, settings
-from services.gateway.settings import Settings
-
-SERVICE = "gateway"
-PROCESSES = {
-    "web": commands.web(SERVICE, check=partial(settings.read, Settings), configuration=f"services.{SERVICE}.serving")
-}
+PROCESSES = {"web": commands.web(SERVICE, check=check, configuration=f"services.{SERVICE}.serving")}
 
 if __name__ == "__main__":
     commands.run(SERVICE, PROCESSES)

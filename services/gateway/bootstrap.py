@@ -1,15 +1,17 @@
 """Puts the gateway together: settings, clients, bus, fan-out, sockets. Called by every way in."""
 
+import sys
 import time
 from dataclasses import dataclass
 
 import gevent
+import structlog
 from flask import current_app
 
 from chassis import logs, settings
 from chassis.auth import TokenIssuer
 from chassis.bus import Bus, Listener
-from chassis.http import ServiceClient
+from chassis.http import RemoteProblem, ServiceClient, ServiceUnavailable
 from services.gateway.assets import Assets
 from services.gateway.clients import (
     AccountsClient,
@@ -26,6 +28,8 @@ from services.gateway.rates import Limit
 from services.gateway.settings import Settings
 
 SERVICE = "gateway"
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,30 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         transcripts=transcripts,
         surveys=surveys,
     )
+
+
+def check() -> None:
+    """End the process if its settings are wrong, or chat has another number of partitions.
+
+    If chat does not answer, the gateway starts all the same: should the number be wrong, no queue takes its commands.
+    """
+    chosen = settings.read(Settings)
+    logs.configure(SERVICE, chosen.log_level)
+    issuer = TokenIssuer(SERVICE, chosen.service_key.get_secret_value())
+    service = ServiceClient(chosen.chat_url, audience="chat", issuer=issuer)
+    try:
+        in_force = ChatClient(service, introspection_cache=0).partitions()
+    except (ServiceUnavailable, RemoteProblem):
+        log.warning("chat does not tell the number of partitions", ours=chosen.partitions)
+        return
+    finally:
+        service.close()
+    if in_force != chosen.partitions:
+        sys.stderr.write(
+            f"VELARO_PARTITIONS is {chosen.partitions}, but chat has {in_force}: set it to {in_force}, "
+            f"or change the number with `python -m services.chat repartition {chosen.partitions}` first.\n"
+        )
+        raise SystemExit(settings.EX_CONFIG)
 
 
 def _on_the_bus(

@@ -5,7 +5,7 @@ from concurrent.futures import Future, InvalidStateError
 
 from chassis.bus import Bus
 from contracts.chat import CommandRejected, ConversationCommand, ConversationEvent
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key
 from services.gateway.fanout import Fanout
 
 
@@ -33,8 +33,8 @@ class Commands:
 
     def send(self, command: ConversationCommand) -> "Future[None]":
         """Hand ``command`` to the partition that writes its conversation."""
-        queue = partition_queue(partition_of(command.conversation_id, self._partitions))
-        return self._bus.send(command, queue=queue, correlation_id=command.command_id)
+        key = command_key(command.conversation_id, self._partitions)
+        return self._bus.send(command, queue=key, correlation_id=command.command_id)
 
     def carry_out(self, command: ConversationCommand) -> ConversationEvent:
         """What came of ``command``.

@@ -1,4 +1,5 @@
 import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,7 +10,16 @@ from celery import signals
 from celery.contrib.testing.worker import start_worker
 
 from chassis import correlation
-from chassis.tasks import SLOTS, BrokerRefuses, check_broker, claim_slot, ensure_slots, make_celery
+from chassis.tasks import (
+    CLOCKS_DIFFER,
+    SLOTS,
+    BrokerRefuses,
+    check_broker,
+    claim_slot,
+    ensure_slots,
+    make_celery,
+    plan,
+)
 from chassis.testing import eventually
 
 NOW = datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC)
@@ -38,6 +48,26 @@ def test_slots_are_cleaned_away_in_time(database):
     ensure_slots(database)
 
     assert any("expireAfterSeconds" in index for index in database[SLOTS].index_information().values())
+
+
+def test_a_plan_goes_on_when_the_clock_is_set_back():
+    celery = make_celery("shop", broker_url="memory://")
+
+    @celery.task(name="shop.sweep")
+    def sweep():
+        """Nothing."""
+
+    plan(celery, sweep, MINUTE)
+    planned = celery.conf.beat_schedule["shop.sweep"]
+    last_run_at = planned["schedule"].now()
+    celery.now = lambda: last_run_at - timedelta(minutes=5)
+
+    is_due, seconds = planned["schedule"].is_due(last_run_at - MINUTE)
+
+    assert is_due
+    assert seconds == MINUTE.total_seconds()
+    assert pickle.loads(pickle.dumps(planned["schedule"])).run_every == MINUTE
+    assert timedelta(seconds=planned["options"]["expires"]) == MINUTE + CLOCKS_DIFFER
 
 
 def test_making_it_reads_nothing_until_it_is_needed():

@@ -12,7 +12,7 @@ from services.chat.settings import Settings
 
 
 def test_another_number_of_partitions_is_refused(context: Context):
-    with pytest.raises(PartitionsChanged, match="VELARO_PARTITIONS is 16, but this installation was set up with 8"):
+    with pytest.raises(PartitionsChanged, match="VELARO_PARTITIONS is 16, but this installation has 8"):
         check_partitions(context.conversations, 16)
 
 

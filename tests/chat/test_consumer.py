@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chassis.bus import Down, Reject, Retry
+from chassis.bus import Down, Reject, Unroutable
+from chassis.problems import Unavailable
 from chassis.testing import RecordingBus, a_delivery, deliver
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key
 from contracts.transcripts import TranscriptSealed
 from services.chat.bootstrap import Context
 from services.chat.consumer import QUEUE, subscriptions
@@ -40,7 +41,7 @@ def test_a_sealed_transcript_has_the_writer_of_the_conversation_drop_its_log(con
     bus = RecordingBus()
     deliver(subscriptions(context, bus), event)
     [(queue, command)] = bus.sent
-    assert queue == partition_queue(partition_of(CONVERSATION, 8))
+    assert queue == command_key(CONVERSATION, 8)
     assert (command.customer_id, command.conversation_id) == (CUSTOMER, CONVERSATION)
 
 
@@ -63,8 +64,9 @@ def test_words_are_not_dropped_for_a_transcript_of_other_words(context: Context,
     assert bus.sent == []
 
 
-def test_a_broker_that_is_away_means_again(context: Context, event):
+@pytest.mark.parametrize("failure", [Down("no broker"), Unroutable("the number of partitions is being changed")])
+def test_as_long_as_nobody_takes_its_command_it_waits(context: Context, event, failure):
     bus = RecordingBus()
-    bus.failure = Down("no broker")
-    with pytest.raises(Retry):
+    bus.failure = failure
+    with pytest.raises(Unavailable):
         deliver(subscriptions(context, bus), event)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 
 import msgspec
+import prometheus_client
 import pytest
 
 from chassis.bus import Down, Restart, Retry
@@ -427,3 +428,33 @@ def test_an_accepted_conversation_answers_with_its_operator(desk: Desk):
     assert (event.operator_id, event.operator_name) == (OPERATOR.id, OPERATOR.name)
     [posted] = desk.do(a_post())
     assert posted.operator_id == OPERATOR.id
+
+
+def test_a_partition_that_comes_back_is_read_anew_so_that_nothing_has_to_be_fenced_off(desk: Desk, other_desk: Desk):
+    desk.do(an_opening(), a_post("1"))
+    other_desk.do(a_post("2"))
+    fenced = fence_rejections()
+    desk.relay.begin("tests")
+    desk.do(a_post("3"))
+    assert desk.log() == [(1, "1"), (2, "2"), (3, "3")]
+    assert fence_rejections() == fenced
+
+
+def test_a_relay_is_active_in_what_gave_it_commands_until_it_subscribes_anew(desk: Desk):
+    assert desk.relay.active == set()
+    desk.do(an_opening())
+    assert desk.relay.active == {"tests"}
+    desk.relay.forget()
+    assert desk.relay.active == {"tests"}
+    desk.relay.begin("tests")
+    assert desk.relay.active == set()
+
+
+def fence_rejections() -> float:
+    return sum(
+        sample.value
+        for metric in prometheus_client.REGISTRY.collect()
+        if metric.name == "velaro_relay_fence_rejections"
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    )

@@ -300,6 +300,11 @@ def test_only_services_ask_whose_token_it_is(as_, role):
     assert as_(role).post("/internal/v1/visitor-introspections", {"token": "t"}).status_code == 403
 
 
+@pytest.mark.parametrize("role", ["service", "public"])
+def test_a_publisher_learns_how_many_partitions_there_are(as_, role):
+    assert as_(role).get("/internal/v1/partitions").json == {"count": 8}
+
+
 def test_the_service_is_alive_ready_and_says_what_it_offers(client: FlaskClient):
     assert client.get("/health").status_code == 200
     assert client.get("/ready").status_code == 200
@@ -307,6 +312,7 @@ def test_the_service_is_alive_ready_and_says_what_it_offers(client: FlaskClient)
     assert set(paths) == {
         "/internal/v1/visits",
         "/internal/v1/visitor-introspections",
+        "/internal/v1/partitions",
         "/internal/v1/conversations",
         "/internal/v1/conversations/{conversation_id}",
         "/internal/v1/conversations/{conversation_id}/messages",

@@ -25,7 +25,7 @@ from contracts.chat import (
     PostMessage,
 )
 from contracts.digest import digest_of
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key
 from contracts.payload import Command, Event, Payload
 from contracts.surveys import ResponseRecorded
 from contracts.transcripts import TranscriptSealed
@@ -130,7 +130,7 @@ def test_chat_drops_the_log_of_a_sealed_transcript(chat_context):
     [(queue, command)] = bus.sent
     assert isinstance(command, DropLog)
     assert command.conversation_id == sealed.conversation_id
-    assert queue == partition_queue(partition_of(sealed.conversation_id, chat_context.settings.partitions))
+    assert queue == command_key(sealed.conversation_id, chat_context.settings.partitions)
 
 
 def test_surveys_attaches_the_response_to_an_opened_conversation(surveys_context):

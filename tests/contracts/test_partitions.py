@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key, partition_of, partition_queue
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_conversations_spread_over_the_partitions():
 
 def test_partitions_are_named_so_that_they_sort():
     assert [partition_queue(0), partition_queue(7), partition_queue(31)] == ["chat.p.00", "chat.p.07", "chat.p.31"]
+
+
+def test_whoever_goes_by_another_number_of_partitions_sends_where_nobody_takes_it():
+    assert command_key("conversation-1", 8) != command_key("conversation-1", 16)
+    assert command_key("conversation-1", 8) == f"{partition_queue(partition_of('conversation-1', 8))}.of.8"

@@ -2,7 +2,7 @@ import pytest
 
 from chassis.bus import Down
 from contracts.chat import CloseConversation, PostMessage
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key
 from services.gateway.commands import CommandRefused, NotAnsweredYet
 from tests.gateway.builders import OPERATOR, VISITOR, a_context, posted, rejected
 
@@ -22,7 +22,7 @@ def test_a_command_goes_to_the_partition_of_its_conversation():
     context = a_context(partitions=5)
     context.commands.send(a_post())
     [(queue, command)] = context.bus.sent
-    assert queue == partition_queue(partition_of("c-1", 5))
+    assert queue == command_key("c-1", 5)
     assert command == a_post()
 
 

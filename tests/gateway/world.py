@@ -23,6 +23,7 @@ from chassis.clock import now
 from chassis.ids import new_id
 from chassis.testing import eventually
 from contracts.chat import CommandRejected, MessagePosted, PostMessage, Sender
+from contracts.partitions import partition_key
 from contracts.payload import Event
 from tests.edge import socket as edge
 
@@ -55,7 +56,7 @@ class World:
         self._stop = threading.Event()
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
-        queue = WorkQueue("chat.p.00", single_active=True)
+        queue = WorkQueue("chat.p.00", single_active=True, key=partition_key(0, 1))
         relay = BatchConsumer(amqp_url, service="tests", queues=[queue], payloads=[PostMessage], handle=self._relay)
         self._threads = [
             threading.Thread(target=self._server.serve_forever),

@@ -148,7 +148,7 @@ def test_the_handler_runs_in_the_thread_that_called_run(consume, bus):
     threads = set()
     run = consume(
         lambda deliveries: threads.add(threading.current_thread()),
-        on_channel=lambda: threads.add(threading.current_thread()),
+        on_channel=lambda queue: threads.add(threading.current_thread()),
     )
 
     bus.publish(a_message(1)).result(20)
@@ -222,7 +222,7 @@ def test_a_restart_brings_everything_again_on_a_new_channel(consume, bus):
     channels = []
     handle = Recorder()
     handle.failing = {3: Restart()}
-    consume(handle, on_channel=lambda: channels.append(len(handle.tries)))
+    consume(handle, on_channel=lambda queue: channels.append(len(handle.tries)))
     eventually(lambda: channels == [0])
 
     publish_each(bus, [a_message(seq) for seq in range(5)])
@@ -279,7 +279,7 @@ def test_nothing_is_lost_or_reordered_while_the_connection_keeps_breaking(consum
 def test_it_comes_back_after_the_broker_closed_the_connection(consume, amqp_url, make_bus, close_from_broker):
     handle = Recorder()
     channels = []
-    consume(handle, on_channel=lambda: channels.append(1))
+    consume(handle, on_channel=lambda queue: channels.append(1))
     eventually(lambda: len(channels) == 1)
 
     close_from_broker()
@@ -318,6 +318,107 @@ def test_another_takes_over_a_single_active_queue_where_the_first_stopped(consum
     eventually(lambda: second.seqs[-500:] == list(range(1000, 1500)))
 
 
+class Shared:
+    """What two consumers handled, as one story."""
+
+    def __init__(self):
+        self.seqs = []
+        self.began_with_old_ones = 0
+
+    def handler(self):
+        def handle(deliveries):
+            batch = [delivery.payload.seq for delivery in deliveries]
+            self.began_with_old_ones += bool(set(batch) & set(self.seqs))
+            time.sleep(0.002)
+            self.seqs += batch
+
+        return handle
+
+
+def test_the_order_survives_stepping_back_while_more_keeps_coming_and_nothing_is_done_twice(
+    amqp_url, running, bus, outside, work
+):
+    shared = Shared()
+    consumers = [
+        BatchConsumer(
+            amqp_url, service="tests", queues=[work], payloads=[MessagePosted], handle=shared.handler(), max_batch=20
+        )
+        for _ in range(2)
+    ]
+    for consumer in consumers:
+        running(consumer)
+        eventually(lambda consumer=consumer: consumer.is_up)
+    steps = 0
+    for first in range(0, 6000, 100):
+        if first % 500 == 0:
+            eventually(lambda: all(consumer.is_up for consumer in consumers))
+            consumers[steps % 2].step_back(work.name)
+            steps += 1
+        publish_each(bus, [a_message(seq) for seq in range(first, first + 100)])
+
+    eventually(lambda: len(set(shared.seqs)) == 6000, timeout=30)
+    assert shared.seqs == list(range(6000))
+    assert shared.began_with_old_ones == 0
+    eventually(lambda: outside.depth(work.name) == 0)
+
+
+def test_who_steps_back_lets_go_of_that_queue_alone(amqp_url, running, bus, queue_name):
+    kept, given = (WorkQueue(f"{queue_name}-{letter}", single_active=True) for letter in "kg")
+    seen = {"first": [], "second": []}
+    consumers = {
+        name: BatchConsumer(
+            amqp_url, service="tests", queues=[kept, given], payloads=[PostMessage], handle=seen[name].extend
+        )
+        for name in seen
+    }
+    for consumer in consumers.values():
+        running(consumer)
+        eventually(lambda consumer=consumer: consumer.is_up)
+
+    consumers["first"].step_back(given.name)
+    eventually(lambda: consumers["first"].subscribed == {kept.name: 1, given.name: 2})
+    for queue in (kept, given):
+        bus.send(a_command(), queue=queue.name).result(20)
+
+    eventually(lambda: seen["first"] and seen["second"])
+    assert [delivery.queue for delivery in seen["first"]] == [kept.name]
+    assert [delivery.queue for delivery in seen["second"]] == [given.name]
+    assert consumers["second"].subscribed == {kept.name: 1, given.name: 1}
+
+
+def test_another_takes_over_from_one_that_is_silent_within_three_heartbeats(consume, bus, proxy):
+    first, second = Recorder(), Recorder()
+    consume(first, url=proxy.url, heartbeat_seconds=1)
+    consume(second, heartbeat_seconds=1)
+    bus.publish(a_message(1)).result(20)
+    eventually(lambda: first.seqs == [1])
+
+    proxy.freeze()
+    frozen_at = time.monotonic()
+    bus.publish(a_message(2)).result(20)
+
+    # The line may have taken the acknowledgement of the first with it.
+    eventually(lambda: second.seqs in ([2], [1, 2]))
+    assert time.monotonic() - frozen_at < 5
+
+
+def test_one_that_is_merely_busy_is_not_taken_for_dead(consume, bus):
+    channels = []
+    handle = Recorder()
+
+    def busy(deliveries):
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            sum(range(1000))
+        handle(deliveries)
+
+    consume(busy, heartbeat_seconds=1, on_channel=lambda queue: channels.append(queue))
+    bus.publish(a_message(1)).result(20)
+
+    eventually(lambda: handle.seqs == [1], timeout=20)
+    assert len(channels) == 1
+
+
 def test_it_takes_no_more_than_its_prefetch(consume, bus, outside, work):
     release = threading.Event()
     consume(lambda deliveries: release.wait(10), prefetch=100)
@@ -333,7 +434,7 @@ def test_a_batch_whose_channel_is_gone_is_not_tried_again(consume, bus, proxy):
     handle = Recorder()
     handle.failing = {0: Retry()}
     channels = []
-    consume(handle, url=proxy.url, on_channel=lambda: channels.append(1))
+    consume(handle, url=proxy.url, on_channel=lambda queue: channels.append(1))
     bus.publish(a_message(0)).result(20)
     eventually(lambda: len(handle.tries) > 2)
 
