@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from amqp.exceptions import MessageNacked
 from celery import signals
 from celery.contrib.testing.worker import start_worker
 
@@ -103,6 +104,23 @@ def test_of_several_brokers_one_that_is_there_will_do(amqp_url):
     with celery.connection_for_write() as connection:
         connection.ensure_connection(max_retries=3, interval_start=0, interval_step=0)
         assert connection.connected
+
+
+def test_a_broker_that_refuses_for_want_of_a_leader_is_asked_on_another_channel(amqp_url, lose_leader):
+    def make():
+        celery = make_celery("shop", broker_url=amqp_url)
+        return celery, celery.task(name="shop.pack")(lambda: None)
+
+    declaring, _ = make()
+    with declaring.connection_for_write() as connection:
+        declaring.conf.task_queues[0](connection).declare()
+    celery, pack = make()
+    lose_leader("shop.tasks")
+
+    with pytest.raises(MessageNacked):
+        pack.delay()
+    assert eventually(pack.delay)
+    celery.pool.force_close_all()
 
 
 def test_a_broker_that_refuses_us_is_told_from_one_that_is_not_there(amqp_url):
