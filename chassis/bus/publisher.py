@@ -232,7 +232,7 @@ class Publisher:
         self._unconfirmed.clear()
 
     def _renew_channel_soon(self) -> None:
-        # The refusal may be the channel's own. RabbitMQ asks the node that led a quorum queue when the channel first
+        # The refusal may be the channel's own. RabbitMQ 3 asks the node that led a quorum queue when the channel first
         # published to it; if that node was dying just then, the channel refuses all for that queue until it is closed.
         if not self._is_renewal_due:
             self._is_renewal_due = True
