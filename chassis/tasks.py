@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from amqp.exceptions import AMQPError, MessageNacked
+from amqp.exceptions import AMQPError
 from celery import Celery, Task
 from celery.signals import beat_init, worker_ready
 from kombu import Connection, Exchange, Queue
@@ -59,13 +59,7 @@ class ServiceTask(Task, Generic[C]):  # type: ignore[type-arg]
         headers.setdefault(CORRELATION_HEADER, correlation.current())
         if countdown := options.get("countdown"):
             options["countdown"] = max(1, math.ceil(countdown))
-        try:
-            return super().apply_async(*args, headers=headers, **options)
-        except MessageNacked:
-            # The refusal may be the channel's own, as ``chassis.bus.publisher`` knows: once more on another.
-            with self.app.connection_for_write() as connection:
-                elsewhere = options | {"producer": None, "connection": connection}
-                return super().apply_async(*args, headers=headers, **elsewhere)
+        return super().apply_async(*args, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with correlation.bound(self.request.get(CORRELATION_HEADER)):

@@ -79,6 +79,15 @@ class Cluster(System):
         self.servers.up_services()
         self.run("chat-relay-2")
 
+    def down(self) -> None:
+        for door in self.lines:
+            door.heal()
+        if self.supervisor.is_running():
+            self.stop(*(spare.name for spare in SPARES))
+        self.servers.down()
+        for door in self.lines:
+            door.close()
+
     def _processes(self) -> Iterable[Process]:
         for member in self.members.values():
             yield from member.processes()
@@ -169,6 +178,11 @@ class Cluster(System):
         for number in numbers:
             port = self.members[number].ports.amqp
             eventually(lambda port=port: accepts_connections(port), timeout=120, every=0.2)
+
+    def is_paused(self, number: int) -> bool:
+        """Whether a broker that runs takes no connections, as it sees too few of the others."""
+        member = self.members[number]
+        return bool(self.supervisor.pid_of(member.broker)) and not accepts_connections(member.ports.amqp)
 
     @contextmanager
     def parted(self, one: int, *others: int) -> Iterator[None]:

@@ -131,6 +131,7 @@ def test_a_broker_that_is_cut_off_from_the_others_is_a_short_pause(
 
 def cut_off(system: Cluster, load: Load, number: int) -> None:
     with system.parted(number, *(other for other in system.members if other != number)):
+        eventually(lambda: system.is_paused(number), timeout=PARTED_SECONDS)
         load.wait(PARTED_SECONDS)
 
 
