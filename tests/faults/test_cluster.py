@@ -17,19 +17,15 @@ from tests.faults.cluster import Cluster
 from tests.faults.conftest import HASTE
 from tests.faults.load import Bystander, Driver, Load, Run
 from tests.faults.rows import row
-from tests.faults.system import FOLDER, RELAYS, asleep
+from tests.faults.system import FOLDER, RELAYS
 
 Note = Callable[[Run], Run]
 
 PAUSE_SECONDS = 10
 WRITE_PAUSE_SECONDS = 12
 NO_HANG_SECONDS = 30
-RECOVERED_SECONDS = 15
 ISOLATION_SECONDS = 30
 PARTED_SECONDS = 12
-FROZEN_SECONDS = 80
-SILENCE_NOTICED_SECONDS = 75
-"""Two heartbeats of a client, or the tick time of RabbitMQ's nodes and a quarter."""
 REFUSALS = 3
 
 
@@ -150,20 +146,6 @@ def test_brokers_of_which_two_have_lost_each_other_lose_nothing(
         system.wait_until_whole()
 
     note(load.run(strike, seed=seed))
-
-
-@row("11 frozen", times=2)
-def test_a_broker_that_falls_silent_is_given_up_and_nothing_is_lost(
-    system: Cluster, load: Load, note: Note, seed: int
-) -> None:
-    """As when its machine is gone: nobody is told, and only what does not come shows it."""
-    run = note(load.run(lambda: freeze(system, load, system.busiest_broker()), seed=seed, patience=90))
-    assert run.longest_wait <= SILENCE_NOTICED_SECONDS
-
-
-def freeze(system: Cluster, load: Load, number: int) -> None:
-    with asleep(system.erlang_of(number)):
-        load.wait(FROZEN_SECONDS)
 
 
 @row("13", times=10)
