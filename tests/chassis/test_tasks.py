@@ -135,6 +135,22 @@ def test_of_several_brokers_one_that_is_there_will_do(amqp_url):
         assert connection.connected
 
 
+def test_a_broker_that_refuses_for_want_of_a_leader_is_asked_over_another_connection(amqp_url, lose_leader):
+    """Celery does so by itself; ``chassis.bus`` must, for the same reason."""
+    celery = make_celery("shop", broker_url=amqp_url)
+
+    @celery.task(name="shop.pack")
+    def pack():
+        """Nothing is to be done."""
+
+    with celery.connection_for_write() as connection:
+        celery.conf.task_queues[0](connection).declare()
+    lose_leader("shop.tasks")
+
+    assert eventually(pack.delay)
+    celery.pool.force_close_all()
+
+
 def test_a_broker_that_refuses_us_is_told_from_one_that_is_not_there(amqp_url):
     check_broker(amqp_url)
     check_broker("amqp://nobody@127.0.0.1:9/nowhere")
