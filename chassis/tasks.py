@@ -178,14 +178,14 @@ def show_operations(celery: Celery, bind: Callable[[], str]) -> None:
     beat_init.connect(show_beat, weak=False)
 
 
-def plan(celery: Celery, task: Any, every: timedelta) -> None:
+def plan(celery: Celery, task: Any, every: timedelta, *, clocks_differ: timedelta = CLOCKS_DIFFER) -> None:
     """Have ``task`` fired every so often, by a clock that nobody can set.
 
     With the time of day, beat would fall silent for as long as that is set back. A firing that nobody took
-    in time is not worth keeping, but its end is a time of day, so it allows for clocks that differ.
+    in time is not worth keeping, but its end is a time of day, so it allows for clocks that differ so much.
     """
     steady = schedule(every, nowfun=_SteadyClock())
-    celery.add_periodic_task(steady, task.s(), name=task.name, expires=(every + CLOCKS_DIFFER).total_seconds())
+    celery.add_periodic_task(steady, task.s(), name=task.name, expires=(every + clocks_differ).total_seconds())
 
 
 class _SteadyClock:
