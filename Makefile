@@ -48,6 +48,7 @@ test: venv web-test lint ## everything that proves the software, on real servers
 	@$(BIN)/python -m pytest -n $(J) --dist loadgroup --ignore $(IN_CONTAINERS) --ignore $(UNDER_FAULTS) $(T); \
 	  result=$$?; $(BIN)/python -m tests.servers down; exit $$result
 ifeq ($(T),tests)
+	@$(MAKE) --no-print-directory faults SHORT=1
 	@$(MAKE) --no-print-directory test-containers
 endif
 
@@ -60,8 +61,8 @@ faults: venv web ## break every part under load, again and again; SHORT=1 or K=1
 	@$(if $(SHORT),,FAULTS=full) $(if $(K),FAULTS_K=$(K)) $(BIN)/python -m pytest -p no:cacheprovider -s $(UNDER_FAULTS)$(if $(ONLY),/$(ONLY).py)
 
 .PHONY: bench
-bench: venv web ## measure everything and write a report; ONLY=latency,closed-loop for some of it, QUICK=1 for a look
-	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+bench: venv web ## measure everything and write a report; ONLY=latency,closed-loop for some of it, QUICK=1 for a look; ONLY=soak SECONDS=600 for memory under traffic
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: lint
 lint: venv ## style, types, walls between services, generated files

@@ -85,9 +85,13 @@ class TokenIssuer:
         with self._lock:
             self._cache[caller, audience] = (present, token)
             self._cache.move_to_end((caller, audience))
-            if len(self._cache) > _CACHE_SIZE:
-                self._cache.popitem(last=False)
+            self._forget(present)
         return token
+
+    def _forget(self, present: float) -> None:
+        # Signed in this order, so the first is the oldest. Clocks may be set, so one of the future is no use either.
+        while len(self._cache) > _CACHE_SIZE or not 0 <= present - next(iter(self._cache.values()))[0] < REUSE_SECONDS:
+            self._cache.popitem(last=False)
 
     def _sign(self, caller: Caller, audience: str, present: int) -> str:
         claims = {

@@ -89,7 +89,7 @@ def ping(database: Database[Document]) -> None:
 def server_time(database: Database[Document]) -> datetime:
     """What the primary's clock says, for what must not depend on ours."""
     with unavailable():
-        moment: datetime = database.command("hello")["localTime"]
+        moment: datetime = database.command("hello", codec_options=database.codec_options)["localTime"]
         return moment
 
 

@@ -12,7 +12,7 @@ from chassis import logs
 from chassis.settings import ServingSettings, read
 
 _settings = read(ServingSettings)
-_memory = "/dev/shm"  # noqa: S108 - gunicorn's own heartbeat files, which must not wait for a disk
+_memory = "/dev/shm"  # noqa: S108 - heartbeats must not wait for a disk, and metrics not die of a full one
 
 bind = _settings.bind
 workers = _settings.workers
@@ -71,7 +71,7 @@ def share_metrics(server: Any) -> None:
     """prometheus-client reads the folder from the environment when a worker first imports it."""
     environment = os.environ  # noqa: TID251
     if not environment.get(_METRICS):
-        environment[_METRICS] = tempfile.mkdtemp(prefix="velaro-metrics-")
+        environment[_METRICS] = tempfile.mkdtemp(prefix="velaro-metrics-", dir=worker_tmp_dir)
         server.velaro_metrics = environment[_METRICS]
 
 

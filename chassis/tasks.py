@@ -6,12 +6,14 @@ not mind. A beat fires into every process that runs one: ``claim_slot`` lets onl
 
 import math
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from amqp.exceptions import AMQPError
 from celery import Celery, Task
+from celery.schedules import schedule
 from celery.signals import beat_init, worker_ready
 from kombu import Connection, Exchange, Queue
 from pymongo import ASCENDING
@@ -29,6 +31,8 @@ C = TypeVar("C")
 CORRELATION_HEADER = "velaro_correlation_id"
 SLOTS = "task_slots"
 _KEEP_SLOTS = timedelta(days=7)
+CLOCKS_DIFFER = timedelta(hours=1)
+"""By how much the clock of a beat may be wrong before the workers take its firings for stale."""
 _DEAD_LETTERS = Queue(
     DEAD_LETTERS, Exchange(DEAD_LETTERS, type="fanout", durable=True), queue_arguments={"x-queue-type": "quorum"}
 )
@@ -172,6 +176,26 @@ def show_operations(celery: Celery, bind: Callable[[], str]) -> None:
     # celery would forget what nobody else holds on to.
     worker_ready.connect(show_worker, weak=False)
     beat_init.connect(show_beat, weak=False)
+
+
+def plan(celery: Celery, task: Any, every: timedelta, *, clocks_differ: timedelta = CLOCKS_DIFFER) -> None:
+    """Have ``task`` fired every so often, by a clock that nobody can set.
+
+    With the time of day, beat would fall silent for as long as that is set back. A firing that nobody took
+    in time is not worth keeping, but its end is a time of day, so it allows for clocks that differ so much.
+    """
+    steady = schedule(every, nowfun=_SteadyClock())
+    celery.add_periodic_task(steady, task.s(), name=task.name, expires=(every + clocks_differ).total_seconds())
+
+
+class _SteadyClock:
+    """The time as it goes on from when this was made, whatever is set meanwhile. Beats may want to pickle it."""
+
+    def __init__(self) -> None:
+        self._began_at, self._began = datetime.now(UTC), time.monotonic()
+
+    def __call__(self) -> datetime:
+        return self._began_at + timedelta(seconds=time.monotonic() - self._began)
 
 
 def ensure_slots(database: Database[Any]) -> None:

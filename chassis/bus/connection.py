@@ -250,7 +250,7 @@ class Link:
         self.is_closing = False
         self.has_ended = False
         self._is_hanging_up = False
-        self._is_ready = False
+        self._preparation: object = None
         self._wire: Wire | None = None
         self._attempt: Any = None
         self._failures = 0
@@ -268,15 +268,26 @@ class Link:
         """Have ``work`` done in a while. I/O thread only. Forgotten if the loop breaks meanwhile."""
         self._io.later(seconds, work)
 
+    def prepare(self) -> None:
+        """What begins now must be ``ready`` in time, or there is a new connection. I/O thread only.
+
+        Goes without saying for ``on_open``.
+        """
+        self._preparation = object()
+        self.later(PREPARING_SECONDS, partial(self._drop_unless_ready, self._preparation))
+
     def ready(self) -> None:
-        """What ``on_open`` began is done: the connection is of use. I/O thread only."""
-        self._is_ready = True
+        """What was to be prepared is done: the connection is of use. I/O thread only."""
+        self._preparation = None
 
     def drop(self, reason: str) -> None:
         """Give up the present connection and make a new one. I/O thread only."""
-        if self._wire is not None and self._wire.is_open:
+        wire = self._wire
+        if wire is not None and wire.is_open:
             log.warning("bus connection dropped", connection=self.name, reason=reason)
-            self._wire.close(320, reason)
+            wire.close(320, reason)
+            # pika would wait for the goodbye of a broker that has stopped talking.
+            self.later(CLOSING_SECONDS, partial(self._cut, wire))
 
     def hang_up(self) -> None:
         """Cut the present connection after all that was written, and make a new one. I/O thread only.
@@ -341,14 +352,13 @@ class Link:
             return
         self._wire = outcome
         self._opened_at = time.monotonic()
-        self._is_ready = False
         self._is_hanging_up = False
         outcome.add_on_close_callback(partial(self._on_closed, loop))
         if self.is_closing:
             self.shut(Wire.close)
             return
         log.info("bus connected", connection=self.name)
-        loop.call_later(PREPARING_SECONDS, partial(self._drop_unless_ready, outcome))
+        self.prepare()
         try:
             self._on_open(outcome)
         except Exception:
@@ -356,8 +366,8 @@ class Link:
             log.exception("bus connection could not be prepared", connection=self.name)
             self.drop("could not be prepared")
 
-    def _drop_unless_ready(self, wire: Wire) -> None:
-        if wire is self._wire and not self._is_ready:
+    def _drop_unless_ready(self, preparation: object) -> None:
+        if preparation is self._preparation:
             self.drop("could not be prepared in time")
 
     def _on_closed(self, loop: IOLoop, _connection: object, reason: object) -> None:

@@ -35,6 +35,9 @@ CONFIRMED, UNCONFIRMED = 1, 2
 
 MOST_EVENTS_TOGETHER = 100
 MOST_BYTES_TOGETHER = 64 * 1024
+RENEWAL_SECONDS = 1.0
+"""How old a channel is at least when it is given up because the broker refused something on it."""
+
 _MOST_SIGNALS_WAITING = 10_000
 _MOST_UNSENT_BYTES_FOR_SIGNALS = 1 << 20
 
@@ -100,6 +103,9 @@ class Publisher:
         self.state: State = "down"
         # From here on, the I/O thread's alone.
         self._wire: Wire | None = None
+        self._channel: Channel | None = None
+        self._opened_at = 0.0
+        self._is_renewal_due = False
         self._unconfirmed: dict[int, Publication] = {}
         self._unsent: deque[Publication] = deque()
         self._next_tag = 1
@@ -176,13 +182,18 @@ class Publisher:
         self._wire = wire
         wire.add_on_connection_blocked_callback(self._on_blocked)
         wire.add_on_connection_unblocked_callback(self._on_unblocked)
-        wire.channel(CONFIRMED, on_open_callback=self._prepare)
+        self._open_confirmed(wire)
         wire.channel(UNCONFIRMED, on_open_callback=self._watch)
+
+    def _open_confirmed(self, wire: Wire) -> None:
+        if wire.is_open:
+            wire.channel(CONFIRMED, on_open_callback=self._prepare)
 
     def _watch(self, channel: Channel) -> None:
         channel.add_on_close_callback(self._on_channel_closed)
 
     def _prepare(self, channel: Channel) -> None:
+        self._channel = channel
         self._watch(channel)
         channel.add_on_return_callback(self._on_returned)
         self._topology.declare(channel)
@@ -194,21 +205,51 @@ class Publisher:
         self._wire.readers[CONFIRMED] = ChannelReader(on_confirm=self._on_confirm)
         self._next_tag = self._oldest_tag = 1
         self._is_open = True
+        self._opened_at = time.monotonic()
+        self._is_renewal_due = False
         self._link.ready()
         self._set_state("up")
         self._send_accepted()
 
-    def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
+    def _on_channel_closed(self, channel: Channel, reason: Exception) -> None:
+        is_renewed = channel.channel_number == CONFIRMED and self._channel is None
+        if is_renewed and self._wire is not None and self._wire.is_open:
+            # Not now: pika is about to forget what it knows of this number.
+            self._link.call(partial(self._open_confirmed, self._wire))
+            return
         self._is_open = False
         self._link.drop(f"channel closed: {reason!r}")
 
     def _on_lost(self) -> None:
         self._wire = None
-        self._is_open = False
+        self._channel = None
         self._set_state("down")
+        self._take_back()
+        self._link.call(self._renew_timer)
+
+    def _take_back(self) -> None:
+        """What is not confirmed is to be sent again, before anything else."""
+        self._is_open = False
         self._unsent.extendleft(reversed(self._unconfirmed.values()))
         self._unconfirmed.clear()
-        self._link.call(self._renew_timer)
+
+    def _renew_channel_soon(self) -> None:
+        # The refusal may be the channel's own. RabbitMQ 3 asks the node that led a quorum queue when the channel first
+        # published to it; if that node was dying just then, the channel refuses all for that queue until it is closed.
+        if not self._is_renewal_due:
+            self._is_renewal_due = True
+            pause = max(0.0, self._opened_at + RENEWAL_SECONDS - time.monotonic())
+            self._link.later(pause, partial(self._renew, self._channel))
+
+    def _renew(self, channel: Channel | None) -> None:
+        if channel is None or channel is not self._channel or not channel.is_open:
+            return
+        metrics.channels_renewed.labels(self._link.name).inc()
+        log.warning("channel renewed after a refusal", connection=self._link.name)
+        self._channel = None
+        self._take_back()
+        self._link.prepare()
+        channel.close()
 
     def _on_blocked(self, _connection: object, _frame: object) -> None:
         log.warning("bus blocked by the broker", connection=self._link.name)
@@ -261,6 +302,8 @@ class Publisher:
                 self._settle(publication, _outcome(publication, is_ack))
         if is_multiple:
             self._oldest_tag = tag + 1
+        if not is_ack:
+            self._renew_channel_soon()
 
     def _settle(self, publication: Publication, error: PublishFailed | None) -> None:
         self._settled_count += 1

@@ -83,9 +83,14 @@ def _write_cookie(path: Path, cookie: str) -> None:
 
 def control(instance: Instance, *arguments: str) -> str:
     """Runs rabbitmqctl against this instance's node and returns what it printed."""
+    return control_as(environment(instance), *arguments)
+
+
+def control_as(node: dict[str, str], *arguments: str) -> str:
+    """Runs rabbitmqctl against the node that has this environment."""
     result = subprocess.run(
         [commands() / "rabbitmqctl", *arguments],
-        env=os.environ | environment(instance),
+        env=os.environ | node,
         capture_output=True,
         text=True,
         check=True,

@@ -13,13 +13,17 @@ MAIL_SENDER = "Velaro <no-reply@velaro.example>"
 
 @dataclass(frozen=True)
 class Process:
-    """One line of the supervisor's table. ``stage`` says when it starts: servers first, doors last."""
+    """One line of the supervisor's table. ``stage`` says when it starts: servers first, doors last.
+
+    One that ends by itself is started again, unless it is not to be ``kept_up``.
+    """
 
     name: str
     command: list[str]
     stage: str
     environment: dict[str, str] = field(default_factory=dict)
     stop_seconds: int = 15
+    kept_up: bool = True
 
 
 def all_of(instance: Instance) -> list[Process]:

@@ -35,7 +35,7 @@ PROGRAM = """
 command = {command}
 environment = {environment}
 autostart = false
-autorestart = true
+autorestart = {kept_up}
 startsecs = 0
 startretries = 1000
 stopwaitsecs = {stop_seconds}
@@ -123,6 +123,7 @@ class Supervisor:
             command=shlex.join(process.command).replace("%", "%%"),
             environment=environment,
             stop_seconds=process.stop_seconds,
+            kept_up=str(process.kept_up).lower(),
             log=self._log,
         )
 

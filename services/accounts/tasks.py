@@ -4,17 +4,17 @@
 are right or wrong: what is due is decided by the database's time, and a tick that counts twice changes nothing.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from celery import Celery
-from celery.schedules import schedule as schedule_every
 from celery.signals import setup_logging
 
 from chassis import logs
 from chassis.mongo import server_time
 from chassis.settings import read
-from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, show_operations
+from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, plan, show_operations
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
 from services.accounts.notices import actions as notices
 from services.accounts.notices.model import Kind
@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 SWEEP_POLICY = "accounts.sweep-policy"
 SEND_NOTICES = "accounts.send-notices"
+
+CLOCKS_DIFFER = timedelta(days=7)
+"""The fifteen days depend on nobody's clock but the database's, so neither may whether they are looked after."""
 
 
 def _broker_url() -> str:
@@ -47,10 +50,8 @@ def configure_logs(**_: Any) -> None:
 
 
 @celery.on_after_finalize.connect
-def plan(sender: Celery, **_: Any) -> None:
-    every = read(Settings).sweep_policy_every
-    # Without an expiry, by which a worker whose clock is ahead would throw away every tick of a beat.
-    sender.add_periodic_task(schedule_every(every), sweep_policy.s(), name=SWEEP_POLICY)
+def plan_all(sender: Celery, **_: Any) -> None:
+    plan(sender, sweep_policy, read(Settings).sweep_policy_every, clocks_differ=CLOCKS_DIFFER)
 
 
 @celery.task(bind=True, name=SWEEP_POLICY)  # type: ignore[arg-type]

@@ -185,11 +185,15 @@ class Recent(Generic[V]):
         return value if self._clock() < expires_at else None
 
     def put(self, key: str, value: V) -> None:
-        """Keep an answer."""
-        self._kept[key] = (self._clock() + self._seconds, value)
+        """Keep an answer, and none that is not recent any more: answers expire in the order in which they came."""
+        now = self._clock()
+        self._kept[key] = (now + self._seconds, value)
         self._kept.move_to_end(key)
-        if len(self._kept) > self._size:
+        while len(self._kept) > self._size or next(iter(self._kept.values()))[0] < now:
             self._kept.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def drop(self, is_stale: Callable[[V], bool]) -> None:
         """Forget the answers that are known to be true no more."""

@@ -27,13 +27,17 @@ class TokenBucket:
         self._tokens -= 1
         return True
 
+    def is_full(self, now: float) -> bool:
+        """Whether it is as good as new."""
+        return self._tokens + (now - self._filled_at) * self._rate >= self._burst
+
     def seconds_until_next(self) -> float:
         """How long until one more act would be within the rate."""
         return max(0.0, (1 - self._tokens) / self._rate)
 
 
 class Limit:
-    """A token bucket for each of many keys. The keys used least recently are forgotten."""
+    """A token bucket for each of many keys. Those that are full again are forgotten, and those used least recently."""
 
     def __init__(self, rate: float, burst: float, *, keys: int = 20_000, clock: Clock = time.monotonic) -> None:
         self._rate = rate
@@ -52,8 +56,14 @@ class Limit:
         now = self._clock()
         bucket = self._buckets.get(key)
         if bucket is None:
+            self._forget(now)
             bucket = self._buckets[key] = TokenBucket(self._rate, self._burst, now=now)
-            if len(self._buckets) > self._keys:
-                self._buckets.popitem(last=False)
         self._buckets.move_to_end(key)
         return 0.0 if bucket.take(now) else bucket.seconds_until_next()
+
+    def _forget(self, now: float) -> None:
+        while self._buckets and (len(self._buckets) >= self._keys or next(iter(self._buckets.values())).is_full(now)):
+            self._buckets.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._buckets)

@@ -16,7 +16,7 @@ from gevent.event import AsyncResult
 from prometheus_client import Counter
 
 from chassis.auth import Caller
-from chassis.bus import Bus
+from chassis.bus import Bus, Unconfirmed
 from chassis.http import RemoteProblem
 from chassis.ids import new_id
 from chassis.problems import Unavailable
@@ -47,6 +47,8 @@ RECHECK_SPREAD = 10.0
 SYNC_GRACE = 1.0
 CHUNK_BYTES = 64 * 1024
 BACKLOG = 64
+# Within this, another broker of a cluster has taken over.
+REFUSED_SECONDS, REFUSED_PAUSE = 3.0, 0.1
 MOST_VIEWS = 1_000
 READY_PAGES = 5
 CATCH_UP_ATTEMPTS = 8
@@ -264,22 +266,35 @@ class Session:
             # Not reading on holds the client back.
             gevent.sleep(0.01)
 
-    def _send_command(self, view: View, command: PostMessage) -> None:
+    def _send_command(self, view: View, command: PostMessage, give_up_at: float = 0.0) -> None:
         view.is_in_flight = True
         self._here.fanout.expect_answer(command.command_id, partial(self._answered, command.client_id))
-        self._here.commands.send(command).add_done_callback(partial(self._sent, view))
+        self._here.commands.send(command).add_done_callback(partial(self._sent, view, command, give_up_at))
 
-    def _sent(self, view: View, sending: "Future[None]") -> None:
-        view.is_in_flight = False
+    def _sent(self, view: View, command: PostMessage, give_up_at: float, sending: "Future[None]") -> None:
         if self._connection.is_closing:
             return
         if error := sending.exception():
-            log.warning("command not sent", reason=type(error).__name__)
-            # The client comes back and says it again, in order; to go on here could let the next overtake this one.
-            self.close(1013)
-        elif view.backlog:
-            command = view.backlog.popleft()
-            self._send_command(view, command)
+            self._not_sent(view, command, give_up_at, error)
+            return
+        view.is_in_flight = False
+        if view.backlog:
+            self._send_command(view, view.backlog.popleft())
+
+    def _not_sent(self, view: View, command: PostMessage, give_up_at: float, error: BaseException) -> None:
+        """Once more, for a while: to come back takes a client longer than a broker needs to be followed by another."""
+        now = time.monotonic()
+        give_up_at = give_up_at or now + REFUSED_SECONDS
+        if now < give_up_at and not isinstance(error, Unconfirmed):
+            gevent.spawn_later(REFUSED_PAUSE, self._send_again, view, command, give_up_at)
+            return
+        log.warning("command not sent", reason=type(error).__name__)
+        # The client comes back and says it again, in order; to go on here could let the next overtake this one.
+        self.close(1013)
+
+    def _send_again(self, view: View, command: PostMessage, give_up_at: float) -> None:
+        if not self._connection.is_closing:
+            self._send_command(view, command, give_up_at)
 
     def _answered(self, client_id: str, event: ConversationEvent) -> None:
         if isinstance(event, CommandRejected):

@@ -8,13 +8,12 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.schedules import schedule as schedule_every
 from celery.signals import setup_logging
 
 from chassis import logs
 from chassis.clock import now
 from chassis.settings import read
-from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, show_operations
+from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, plan, show_operations
 from services.transcripts import actions
 from services.transcripts.bootstrap import SERVICE, Context, bootstrap
 from services.transcripts.settings import Settings
@@ -46,11 +45,10 @@ def configure_logs(**_: Any) -> None:
 
 
 @celery.on_after_finalize.connect
-def plan(sender: Celery, **_: Any) -> None:
+def plan_all(sender: Celery, **_: Any) -> None:
     settings = read(Settings)
-    for task, every in ((start_archiving, settings.archive_every), (seal_late, settings.seal_late_every)):
-        # A tick nobody took in time is not worth keeping: the next one does the same.
-        sender.add_periodic_task(schedule_every(every), task.s(), name=task.name, expires=every.total_seconds())
+    plan(sender, start_archiving, settings.archive_every)
+    plan(sender, seal_late, settings.seal_late_every)
 
 
 @celery.task(bind=True, name=START_ARCHIVING)  # type: ignore[arg-type]

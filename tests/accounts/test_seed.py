@@ -232,7 +232,7 @@ def test_the_command_reads_json_and_prints_nothing_else(settings, context):
     second = run(settings, json.dumps(changed(operators=operators)))
 
     assert (first.returncode, first.stderr) == (0, "")
-    assert set(json.loads(first.stdout)) == {"customer_id", "site_id", "site_key", "operators"}
+    assert set(json.loads(first.stdout)) == {"customer_id", "site_id", "site_key", "operators", "staff"}
     assert json.loads(second.stdout) == json.loads(first.stdout)
     assert "operator signed out" in second.stderr
     assert "password" not in first.stdout + second.stdout + second.stderr

@@ -21,6 +21,7 @@ from tests.bench.crowds import idle, reconnect
 from tests.bench.http import Http
 from tests.bench.loads import closed_loops, latency, open_loops
 from tests.bench.people import World
+from tests.bench.soak import soak
 
 PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "latency": latency,
@@ -30,8 +31,11 @@ PARTS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "alone": alone,
     "idle": idle,
     "reconnect": reconnect,
+    "soak": soak,
 }
+USUAL = [name for name in PARTS if name != "soak"]
 RUNS = 3
+SOAK_SECONDS, QUICK_SOAK_SECONDS = 3600.0, 60.0
 FOLDER = REPOSITORY / "var" / "bench"
 
 
@@ -70,7 +74,7 @@ def _measure(stack: Stack, arguments: argparse.Namespace, rows: list[Row]) -> No
 
 async def _run(stack: Stack, arguments: argparse.Namespace, rows: list[Row]) -> None:
     http = Http(stack.instance.ports.gateway)
-    bench = Bench(stack, World(stack.instance, http), arguments.runs, arguments.quick, FOLDER, rows)
+    bench = Bench(stack, World(stack.instance, http), arguments.runs, arguments.quick, FOLDER, rows, arguments.seconds)
     for name in arguments.only:
         print(f"\n{datetime.now(UTC):%H:%M:%S}  {name}: {PARTS[name].__doc__}", flush=True)
         await PARTS[name](bench)
@@ -79,12 +83,14 @@ async def _run(stack: Stack, arguments: argparse.Namespace, rows: list[Row]) -> 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--only", type=_parts, default=USUAL, help=f"some of {','.join(PARTS)}; soak only if named")
     parser.add_argument("--runs", type=int, default=None, help=f"how often each is measured ({RUNS})")
     parser.add_argument("--quick", action="store_true", help="one short run of each, to see that all of it works")
     parser.add_argument("--port", type=int, default=ports.BENCH, help="the gateway's port; the others follow it")
     parser.add_argument("--gateways", type=int, default=2, help="how many gateway processes")
+    parser.add_argument("--seconds", type=float, default=None, help=f"how long the soak takes ({SOAK_SECONDS:.0f})")
     arguments = parser.parse_args()
+    arguments.seconds = arguments.seconds or (QUICK_SOAK_SECONDS if arguments.quick else SOAK_SECONDS)
     arguments.runs = arguments.runs or (1 if arguments.quick else RUNS)
     return arguments
 
@@ -93,7 +99,7 @@ def _parts(names: str) -> list[str]:
     chosen = [name for name in names.split(",") if name]
     if unknown := set(chosen) - set(PARTS):
         raise argparse.ArgumentTypeError(f"no such part: {', '.join(sorted(unknown))}")
-    return chosen or list(PARTS)
+    return chosen or USUAL
 
 
 def _allow_many_files() -> None:

@@ -36,6 +36,8 @@ class Row(msgspec.Struct, kw_only=True):
     cpu: dict[str, float] = {}
     memory_kib: dict[str, int] = {}
     troubles: dict[str, int] = {}
+    course: list[tuple[float, float]] = []
+    """What was measured at which second, for what is drawn over time."""
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Bench:
     is_quick: bool
     folder: Path
     rows: list[Row] = field(default_factory=list)
+    soak_seconds: float = 3600.0
 
     def __post_init__(self) -> None:
         self.costs = Costs(self.stack.supervisor)

@@ -66,6 +66,11 @@ def rss_kib(pid: int) -> int:
     return _kib(Path(f"/proc/{pid}/status"), "VmRSS:")
 
 
+def private_kib(pid: int) -> int:
+    """What nobody else has a share in, so that others' comings and goings do not change it."""
+    return _kib(Path(f"/proc/{pid}/smaps_rollup"), "Private_Dirty:")
+
+
 def _kib(path: Path, name: str) -> int:
     try:
         lines = path.read_text().splitlines()

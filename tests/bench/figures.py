@@ -3,8 +3,31 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 Figures = dict[str, float]
+MOST_DOUBT = 2.0
+"""A slope of so many standard errors is no chance any more."""
+
+
+class Trend(NamedTuple):
+    """The line that fits best through what was measured over time: its ends, its slope, and the slope's doubt."""
+
+    first: float
+    last: float
+    slope: float
+    doubt: float
+
+
+def trend(points: Sequence[tuple[float, float]]) -> Trend:
+    """By least squares; ``doubt`` is the standard error of the slope."""
+    times, values = zip(*points, strict=True)
+    slope, start = statistics.linear_regression(times, values)
+    middle = statistics.fmean(times)
+    spread_of_times = sum((at - middle) ** 2 for at in times)
+    rest = sum((value - start - slope * at) ** 2 for at, value in points)
+    doubt = math.sqrt(rest / max(1, len(points) - 2) / spread_of_times)
+    return Trend(start + slope * times[0], start + slope * times[-1], slope, doubt)
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -120,6 +120,11 @@ class World:
         )
         return self.visitors[:count]
 
+    async def visitor(self) -> Visitor:
+        """One more, whom nobody remembers."""
+        await self._have_sites(1)
+        return await self._arrive(self.site_keys[0])
+
     async def _begin(self, pair: Pair) -> None:
         pair.conversation_id = await pair.visitor.open(self.policy_version)
         await pair.operator.accept(pair.conversation_id)

@@ -7,6 +7,8 @@ from html import escape
 
 WIDTH, HEIGHT = 760, 340
 LEFT, RIGHT, TOP, BOTTOM = 64, 190, 16, 48
+MOST_LEVELS = 20
+"""With more of them on the axis, even steps are easier to read."""
 # Told apart with any kind of colour vision, on light and on dark; the dashes tell them apart without colour.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c", "#a6761d", "#7570b3", "#66a61e")
 DASHES = ("", "7 4", "2 3", "9 3 2 3")
@@ -48,7 +50,8 @@ def lines(title: str, x_name: str, y_name: str, series: Mapping[str, Sequence[Po
         return ""
     x = _axis([point.x for point in points], LEFT, WIDTH - RIGHT, is_log=is_log)
     y = _axis([v for point in points for v in (point.least, point.most)], HEIGHT - BOTTOM, TOP, is_log=is_log)
-    x_ticks = sorted({point.x for point in points})
+    levels = sorted({point.x for point in points})
+    x_ticks = levels if len(levels) <= MOST_LEVELS else x.ticks()
     drawn = [_line(number, name, found, x, y) for number, (name, found) in enumerate(series.items())]
     return _svg(title, [*_grid(x, y, x_ticks, x_name, y_name), *drawn])
 

@@ -11,13 +11,20 @@ import msgspec
 from deploy.local.instance import REPOSITORY
 from tests.bench import plots
 from tests.bench.bench import Row
-from tests.bench.figures import spread
+from tests.bench.figures import MOST_DOUBT, spread
 from tests.bench.plots import Point, number
 from tests.bench.reach import reached
+from tests.bench.soak import GROWTH
 from tests.ledger.checker import FORBIDDEN
 
 Spread = Mapping[str, Mapping[str, float]]
 Level = tuple[str, str, float]
+GROWTH_HEAD = ("", "MiB after warm-up", "MiB at the end", "MiB an hour", "")
+EXPLAINED = (
+    "<p>A line through what follows the warm-up, and its slope with the standard error. What lasts less than half an "
+    "hour is mostly warm-up: threads that work for the first time, caches that fill.</p>"
+)
+SERVERS = frozenset({"mongod", "rabbitmq"})
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #d9dee5; --page: #fcfcfb; }
@@ -83,7 +90,8 @@ def _page(rows: Sequence[Row], settings: Mapping[str, Any], machine: Mapping[str
             "transcript that the public edge returns, and with what both sides were shown.</p>",
             _section("What it must reach", _reached(rows)),
             *_plots(rows, summary),
-            *(_section(_title(part), _table_of(part, summary)) for part in dict.fromkeys(row.part for row in rows)),
+            *(_section(_title(part), _table_of(part, summary)) for part in _parts(rows)),
+            _section("Memory through the soak", _growth(rows)),
             _section("CPU", _cpu_table(rows)),
             _section("The machine and the settings", _table(("", ""), about.items(), css="words")),
             "</html>",
@@ -93,6 +101,11 @@ def _page(rows: Sequence[Row], settings: Mapping[str, Any], machine: Mapping[str
 
 def _section(title: str, *content: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{''.join(content)}</section>" if any(content) else ""
+
+
+def _parts(rows: Sequence[Row]) -> list[str]:
+    """Those whose figures stand in a table of their levels."""
+    return [part for part in dict.fromkeys(row.part for row in rows) if part != GROWTH]
 
 
 def _title(part: str) -> str:
@@ -112,10 +125,53 @@ def _plots(rows: Sequence[Row], summary: Mapping[Level, Spread]) -> list[str]:
         "Memory by sockets": plots.lines(
             "Memory of each idle socket", "idle sockets", "KiB each", memory, is_log=False
         ),
+        **_courses(rows),
         "CPU by rate": plots.stacks("CPU of each process by rate", "cores", _cpu(rows, "open-loop")),
         "CPU by pairs": plots.stacks("CPU of each process by pairs", "cores", _cpu(rows, "closed-loop")),
     }
     return [_section(title, svg) for title, svg in drawn.items()]
+
+
+def _courses(rows: Sequence[Row]) -> dict[str, str]:
+    """Memory over time: of our processes, and of the servers below them, which are far larger."""
+    grown = [row for row in rows if row.part == GROWTH]
+    groups = {
+        "Memory of our processes over time": [row for row in grown if row.label not in SERVERS],
+        "Memory of the servers over time": [row for row in grown if row.label in SERVERS],
+    }
+    return {
+        title: plots.lines(title, "minutes", "MiB (PSS)", {row.label: _course(row) for row in group}, is_log=False)
+        for title, group in groups.items()
+    }
+
+
+def _course(row: Row) -> list[Point]:
+    return [Point(at / 60, mib, mib, mib) for at, mib in row.course]
+
+
+def _growth(rows: Sequence[Row]) -> str:
+    """What the slope of each process says."""
+    lines = [
+        (
+            row.label,
+            number(row.figures["mib_after_warm_up"]),
+            number(row.figures["mib_at_the_end"]),
+            f"{number(row.figures['mib_per_hour'])} ± {number(row.figures['give_or_take'])}",
+            _meaning(row),
+        )
+        for row in rows
+        if row.part == GROWTH
+    ]
+    return EXPLAINED + _table(GROWTH_HEAD, lines, css="words") if lines else ""
+
+
+def _meaning(row: Row) -> str:
+    slope, doubt = row.figures["mib_per_hour"], row.figures["give_or_take"]
+    if slope <= MOST_DOUBT * doubt:
+        return "no growth that this run can tell from chance"
+    hours = row.figures["mib_at_the_end"] / slope
+    grows = f"grows; at this rate twice as large in {f'{hours:.0f} hours' if hours < 72 else f'{hours / 24:.0f} days'}"
+    return f"{grows}, but what a server keeps in memory has its own bound" if row.label in SERVERS else grows
 
 
 def _series(summary: Mapping[Level, Spread], part: str, figures: Sequence[str]) -> dict[str, list[Point]]:

@@ -209,6 +209,24 @@ def closed_loop(seconds: float) -> Speaking:
     return speak
 
 
+def counted(count: int) -> Speaking:
+    """In each pair so many messages, each when the last one's echo is there: nothing that hangs on the clock."""
+
+    async def speak(talk: Talk) -> None:
+        await asyncio.gather(*(_converse(talk, couple, count) for couple in talk.couples))
+
+    return speak
+
+
+async def _converse(talk: Talk, couple: Couple, count: int) -> None:
+    echoed = asyncio.Event()
+    couple.visitor.on_echo = couple.operator.on_echo = lambda _client, _at: echoed.set()
+    for _ in range(count):
+        echoed.clear()
+        talk.say(couple.next_speaker(), time.perf_counter())
+        await echoed.wait()
+
+
 def _say_next(talk: Talk, couple: Couple, ends_at: float, _client: Client, at: float) -> None:
     if at < ends_at:
         talk.say(couple.next_speaker(), time.perf_counter())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.figures import of_latencies, percentile, spread
+from tests.bench.figures import MOST_DOUBT, of_latencies, percentile, spread, trend
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 50), (0.9, 90), (0.99, 99), (1.0, 100)])
@@ -29,3 +29,12 @@ def test_the_spread_has_least_median_and_most_of_the_runs() -> None:
 
 def test_a_figure_that_a_run_does_not_have_does_not_count_in_it() -> None:
     assert spread([{"a": 1.0}, {"b": 2.0}])["b"]["median"] == 2.0
+
+
+def test_a_steady_climb_is_told_from_ups_and_downs() -> None:
+    climb = trend([(float(at), 100 + at / 10 + at % 3) for at in range(120)])
+    assert climb.slope == pytest.approx(0.1, rel=0.05)
+    assert climb.slope > MOST_DOUBT * climb.doubt
+    waves = trend([(float(at), 100.0 + at % 3) for at in range(120)])
+    assert waves.slope < MOST_DOUBT * waves.doubt
+    assert waves.last == pytest.approx(101, abs=0.2)

@@ -12,6 +12,7 @@ from tests.bench import report
 from tests.bench.bench import Row
 from tests.bench.plots import Point, lines, number, stacks
 from tests.bench.reach import reached
+from tests.bench.soak import GROWTH
 
 CLEAN = {"attempts": 10, "lost": 0, "duplicated": 0, "reordered": 0, "gaps": 0, "unexpected": 0}
 
@@ -35,6 +36,20 @@ def test_both_files_have_the_spread_of_the_runs(tmp_path: Path, monkeypatch: pyt
     assert whole["summary"][0]["figures"]["delivered_p99_ms"] == {"min": 10.0, "median": 11.0, "max": 12.0}
     assert "11\n10 to 12" in page
     assert "lost 0, duplicated 0, reordered 0, gaps 0, unexpected 0" in page
+
+
+def a_course(name: str, slope: float) -> Row:
+    figures = {"mib_after_warm_up": 90.0, "mib_at_the_end": 96.0, "mib_per_hour": slope, "give_or_take": 0.5}
+    return Row(part=GROWTH, label=name, level=60, run=1, figures=figures, course=[(0, 90.0), (30, 93.0), (60, 96.0)])
+
+
+def test_memory_over_time_is_drawn_and_its_slope_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [a_course("chat", 4.0), a_course("gateway", 0.7), a_course("mongod", 4.0)]
+    _, page, _ = written(tmp_path, rows, monkeypatch)
+    assert "grows; at this rate twice as large in 24 hours" in page
+    assert "no growth that this run can tell from chance" in page
+    assert "has its own bound" in page
+    assert page.count("<svg") == 2
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +85,12 @@ def test_a_column_is_as_high_as_its_parts_together() -> None:
     drawn = ET.fromstring(stacks("CPU", "cores", {"50/s": {"a": 1.0, "b": 0.5}}))
     heights = {box[0].text: float(box.attrib["height"]) for box in drawn.iter("rect") if len(box)}
     assert heights["a: 1"] == pytest.approx(2 * heights["b: 0.5"], rel=0.01)
+
+
+def test_what_is_measured_all_the_time_has_even_steps_on_its_axis() -> None:
+    course = [Point(at / 7, 1.0, 1.0, 1.0) for at in range(100)]
+    drawn = ET.fromstring(lines("Memory", "minutes", "MiB", {"chat": course}, is_log=False))
+    assert {"0", "5", "10"} <= {text.text for text in drawn.iter("text")}
 
 
 def test_nothing_measured_is_nothing_drawn() -> None:

@@ -122,6 +122,17 @@ def test_the_same_token_is_used_again_for_a_while(issuer, monkeypatch):
     assert issuer.token_for(OPERATOR, "shop") != first
 
 
+@pytest.mark.parametrize("seconds", [31, -600])
+def test_a_token_that_will_not_be_used_again_is_not_kept(issuer, monkeypatch, seconds):
+    present = time.time()
+    monkeypatch.setattr(auth.time, "time", lambda: present)
+    for audience in ("shop", "chat"):
+        issuer.token_for(OPERATOR, audience)
+    monkeypatch.setattr(auth.time, "time", lambda: present + seconds)
+    issuer.token_for(OPERATOR, "surveys")
+    assert len(issuer._cache) == 1
+
+
 def test_a_service_may_have_two_keys_while_it_changes_them():
     new = new_key("gateway")
     verifier = TokenVerifier("shop", public_keys([GATEWAY, new]))

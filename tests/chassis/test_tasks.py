@@ -1,4 +1,5 @@
 import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,7 +10,16 @@ from celery import signals
 from celery.contrib.testing.worker import start_worker
 
 from chassis import correlation
-from chassis.tasks import SLOTS, BrokerRefuses, check_broker, claim_slot, ensure_slots, make_celery
+from chassis.tasks import (
+    CLOCKS_DIFFER,
+    SLOTS,
+    BrokerRefuses,
+    check_broker,
+    claim_slot,
+    ensure_slots,
+    make_celery,
+    plan,
+)
 from chassis.testing import eventually
 
 NOW = datetime(2026, 5, 1, 12, 0, 30, tzinfo=UTC)
@@ -38,6 +48,26 @@ def test_slots_are_cleaned_away_in_time(database):
     ensure_slots(database)
 
     assert any("expireAfterSeconds" in index for index in database[SLOTS].index_information().values())
+
+
+def test_a_plan_goes_on_when_the_clock_is_set_back():
+    celery = make_celery("shop", broker_url="memory://")
+
+    @celery.task(name="shop.sweep")
+    def sweep():
+        """Nothing."""
+
+    plan(celery, sweep, MINUTE)
+    planned = celery.conf.beat_schedule["shop.sweep"]
+    last_run_at = planned["schedule"].now()
+    celery.now = lambda: last_run_at - timedelta(minutes=5)
+
+    is_due, seconds = planned["schedule"].is_due(last_run_at - MINUTE)
+
+    assert is_due
+    assert seconds == MINUTE.total_seconds()
+    assert pickle.loads(pickle.dumps(planned["schedule"])).run_every == MINUTE
+    assert timedelta(seconds=planned["options"]["expires"]) == MINUTE + CLOCKS_DIFFER
 
 
 def test_making_it_reads_nothing_until_it_is_needed():
@@ -103,6 +133,22 @@ def test_of_several_brokers_one_that_is_there_will_do(amqp_url):
     with celery.connection_for_write() as connection:
         connection.ensure_connection(max_retries=3, interval_start=0, interval_step=0)
         assert connection.connected
+
+
+def test_a_broker_that_refuses_for_want_of_a_leader_is_asked_over_another_connection(amqp_url, lose_leader):
+    """Celery does so by itself; ``chassis.bus`` must, for the same reason."""
+    celery = make_celery("shop", broker_url=amqp_url)
+
+    @celery.task(name="shop.pack")
+    def pack():
+        """Nothing is to be done."""
+
+    with celery.connection_for_write() as connection:
+        celery.conf.task_queues[0](connection).declare()
+    lose_leader("shop.tasks")
+
+    assert eventually(pack.delay)
+    celery.pool.force_close_all()
 
 
 def test_a_broker_that_refuses_us_is_told_from_one_that_is_not_there(amqp_url):

@@ -258,11 +258,14 @@ def test_readiness_names_what_is_missing(client, broken):
 def test_metrics_count_by_route_and_not_by_path(client):
     client.get("/fail/closed")
     client.get("/made-up-by-a-scanner")
+    client.open("/fail/closed", method="MADEUP")
 
     text = client.get("/metrics").get_data(as_text=True)
     assert 'velaro_http_requests_total{method="GET",route="/fail/<how>",service="shop",status="409"}' in text
     assert 'route="unmatched"' in text
     assert "made-up" not in text
+    assert 'method="other"' in text
+    assert "MADEUP" not in text
 
 
 def test_the_description_names_bodies_replies_and_problems(client):

@@ -22,7 +22,7 @@ class Mails:
 
     def about(self, version: str, kind: str) -> list[Message]:
         """The mails of one kind about one version of the policy."""
-        return [mail for mail in self.all() if str(mail["Message-ID"]).startswith(f"<policy-{version}-{kind}.")]
+        return [mail for mail in self.all() if str(mail["Message-ID"]).strip().startswith(f"<policy-{version}-{kind}.")]
 
     def copies(self, version: str, kind: str) -> Counter[str]:
         """How many of them each address got."""

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chassis.testing import eventually
-from tests.edge.people import Visitor
 from tests.faults.load import Bystander, Driver, Load, Run
 from tests.faults.rows import IS_FULL, Summary
 from tests.faults.system import FOLDER, RELAYS, System
 
+MOST_SECONDS = 900
 HASTE = 1.0 if IS_FULL else 0.2
 _outcomes: dict[str, Counter[str]] = {}
 _summary = Summary()
@@ -36,6 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: not breaks(item))
     for item in filter(breaks, items):
         item.add_marker(pytest.mark.xdist_group("faults"))
+        item.add_marker(pytest.mark.timeout(MOST_SECONDS))
 
 
 def breaks(item: pytest.Item) -> bool:
@@ -88,8 +89,7 @@ def load(driver: Driver) -> Iterator[Load]:
 @pytest.fixture
 def bystander(system: System, driver: Driver, load: Load) -> Bystander:
     """Somebody who has a conversation without a socket."""
-    visitor = Visitor(system.instance.base_url, driver.world.site_keys[0]).arrive()
-    return Bystander(visitor, visitor.open(answers=None))
+    return Bystander.arrived(system, driver)
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +99,7 @@ def whole(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     system: System = request.getfixturevalue("system")
-    eventually(lambda: all(map(system.is_ready, RELAYS)), timeout=60, every=0.2)
+    eventually(lambda: all(map(system.is_ready, RELAYS)), timeout=120, every=0.2)
     yield
     for line in system.lines:
         line.heal()

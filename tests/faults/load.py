@@ -32,7 +32,7 @@ PAUSE_SECONDS = 0.3
 MOST_AT_ONCE = 3
 SAID_BEFORE, SAID_AFTER = 3, 3
 SILENCE_SECONDS = 12.0
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 class Driver:
@@ -49,6 +49,9 @@ class Driver:
 
     def do(self, work: Coroutine[Any, Any, T], timeout: float = 170) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+
+    def call(self, act: Callable[[], object]) -> None:
+        self._loop.call_soon_threadsafe(act)
 
     def close(self) -> None:
         self.do(self._end())
@@ -227,6 +230,12 @@ class Bystander:
 
     visitor: Visitor
     conversation_id: str
+
+    @classmethod
+    def arrived(cls, system: System, driver: Driver) -> "Bystander":
+        """A new one, in a conversation of its own; some of the driver's people must be there already."""
+        visitor = Visitor(system.instance.base_url, driver.world.site_keys[0]).arrive()
+        return cls(visitor, visitor.open(answers=None))
 
     def says(self, client_id: str, text: str = "hello") -> requests.Response:
         return self.visitor.edge.post(self._path, {"client_id": client_id, "text": text})

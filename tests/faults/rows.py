@@ -16,7 +16,14 @@ from tests.faults.system import FOLDER
 IS_FULL = os.environ.get("FAULTS", "short") == "full"
 """All rows as often as they say, instead of the most telling ones once."""
 
+SLACK = 1 if IS_FULL else 10
+
 SEED = int(os.environ.get("FAULTS_SEED", "20261124"))
+
+
+def promised(seconds: float) -> float:
+    """The limit of the row. In the short form far more: that is about losses, and runs on machines however slow."""
+    return seconds * SLACK
 
 
 def row(number: str, *, times: int, is_short: bool = False) -> Callable[[Any], Any]:

@@ -1,5 +1,6 @@
 """What is done to the system in more than one test: in a row, and in the proof that the row can fail."""
 
+import time
 from collections.abc import Callable
 
 from chassis.tasks import make_celery
@@ -30,11 +31,11 @@ def sleep_through_the_loss(system: System, *, until: Callable[[], object] | None
     # Before anything else, as the broker may be the first to hang up.
     line.conceal()
     with asleep(system.pid(sleeper)):
-        eventually(lambda: system.delivered() >= LATE_WRITES, timeout=30)
+        eventually(lambda: system.delivered() >= LATE_WRITES, timeout=60)
         line.cut_server_side()
-        eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=30)
+        eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=60)
     try:
-        eventually(until or (lambda: system.metric(sleeper, FENCE) > fenced))
+        eventually(until or (lambda: system.metric(sleeper, FENCE) > fenced), timeout=60)
     finally:
         line.heal()
 
@@ -52,6 +53,16 @@ def lose_events(system: System, act: Callable[[], object]) -> None:
             line.heal()
 
 
+def kill_broker(system: System) -> float:
+    """Returns when its port was open again."""
+    dead = system.broker_machine()
+    system.kill_pid(dead)
+    port = system.instance.ports.amqp
+    eventually(lambda: not accepts_connections(port), timeout=30, every=0.01)
+    eventually(lambda: accepts_connections(port), timeout=60)
+    return time.perf_counter()
+
+
 def kill_database(system: System) -> None:
     """Returns when it takes connections again."""
     system.kill("mongod")
@@ -62,7 +73,7 @@ def kill_in_the_middle_of_archiving(system: System, load: Load, worker: str) -> 
     """One job, and no other comes: its worker is killed when some of the load's transcripts are archived."""
     broker = make_celery("transcripts", broker_url=system.instance.amqp_url("admin", TASKS_VHOST))
     broker.send_task(ARCHIVE)
-    eventually(lambda: archived(system, load) >= AT_A_TIME, timeout=30)
+    eventually(lambda: archived(system, load) >= AT_A_TIME, timeout=60)
     assert archived(system, load) < len(load.pairs), "it was too late to kill it"
     system.kill_family(worker)
 

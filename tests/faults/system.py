@@ -19,6 +19,8 @@ from deploy.local.processes import Process, all_of
 from deploy.local.stack import Stack
 from deploy.secrets import BUS_VHOST
 from tests import ports
+from tests.bench.costs import pids_of
+from tests.faults import effects
 from tests.faults.line import Line
 
 FOLDER = REPOSITORY / "var" / "faults"
@@ -45,6 +47,7 @@ class Spare:
     name: str
     of: str
     fault: str = ""
+    is_on_small_disk: bool = False
 
 
 SPARES = (
@@ -60,6 +63,12 @@ SPARES = (
     Spare("transcripts-beat-2", "transcripts-beat"),
     Spare("slow-transcripts-worker", "transcripts-worker", "slow-archive"),
     Spare("worker-without-late-acks", "transcripts-worker", "slow-archive,without-late-acks"),
+    Spare("relay-with-wrong-clock", "chat-relay", "wrong-clock"),
+    Spare("gateway-with-wrong-clock", "gateway", "wrong-clock"),
+    Spare("beat-with-wrong-clock", "transcripts-beat", "wrong-clock,wrong-clock-of-beat"),
+    Spare("relay-on-small-disk", "chat-relay", is_on_small_disk=True),
+    Spare("consumer-on-small-disk", "transcripts-consumer", is_on_small_disk=True),
+    Spare("gateway-on-small-disk", "gateway", is_on_small_disk=True),
 )
 RELAYS = ("chat-relay", "chat-relay-2")
 
@@ -78,6 +87,8 @@ class System:
         self.servers = Stack(self.instance, say=lambda line: None)
         self.supervisor = self.servers.supervisor
         self.order_to_die = root / "die"
+        self.wrong_clock = root / "wrong-clock"
+        self.small_disk = root / "small-disk"
 
     def _overrides(self) -> dict[str, dict[str, str]]:
         database = {"VELARO_MONGO_URL": self.chat_to_database.url}
@@ -90,7 +101,7 @@ class System:
         }
 
     def up(self) -> None:
-        self.supervisor.start([*all_of(self.instance), *self._spares()])
+        self.supervisor.start([*all_of(self.instance), *map(self._on_its_disk, SPARES), effects.worker(self.instance)])
         self.servers.up()
         self.run("chat-relay-2")
 
@@ -103,45 +114,71 @@ class System:
         for line in self.lines:
             line.close()
 
+    @contextmanager
+    def wrong_clocks(self, minutes: float) -> Iterator[None]:
+        """Inside, the clocks of the programs that have a wrong one are so far ahead, or behind."""
+        self._set_clocks(minutes * 60)
+        try:
+            yield
+        finally:
+            self._set_clocks(0)
+
+    def _set_clocks(self, seconds: float) -> None:
+        written = self.wrong_clock.with_suffix(".new")
+        written.write_text(str(seconds))
+        written.replace(self.wrong_clock)
+
     @property
     def lines(self) -> tuple[Line, ...]:
         return (self.gateway_to_broker, *self.relays_to_broker.values(), self.chat_to_database, self.door)
 
-    def _spares(self) -> Iterable[Process]:
-        programs = {process.name: process for process in all_of(self.instance)}
-        for spare in SPARES:
-            twin = programs[spare.of]
-            changed = {"VELARO_OPERATIONS_BIND": f"127.0.0.1:{self.operations_of(spare.name)}"}
-            if spare.name in self.relays_to_broker:
-                changed["VELARO_AMQP_URL"] = self.relays_to_broker[spare.name].url
-            if spare.fault:
-                changed |= {
-                    "PYTHONPATH": str(PATCHES),
-                    "VELARO_FAULT": spare.fault,
-                    "VELARO_FAULT_FILE": str(self.instance.root / "die"),
-                }
-            yield replace(twin, name=spare.name, environment=twin.environment | changed)
+    def _on_its_disk(self, spare: Spare) -> Process:
+        process = self._process_of(spare)
+        if not spare.is_on_small_disk:
+            return process
+        command = ["sh", "-c", 'exec "$@" >>"$TMPDIR/log" 2>&1', "sh", *process.command]
+        return replace(process, command=command, environment=process.environment | {"TMPDIR": str(self.small_disk)})
+
+    def _process_of(self, spare: Spare) -> Process:
+        twin = next(process for process in all_of(self.instance) if process.name == spare.of)
+        changed = {}
+        if twin.stage == "workers":
+            changed["VELARO_OPERATIONS_BIND"] = f"127.0.0.1:{self.operations_of(spare.name)}"
+        if spare.name in self.relays_to_broker:
+            changed["VELARO_AMQP_URL"] = self.relays_to_broker[spare.name].url
+        if spare.fault:
+            changed |= {
+                "PYTHONPATH": str(PATCHES),
+                "VELARO_FAULT": spare.fault,
+                "VELARO_FAULT_FILE": str(self.order_to_die),
+                "VELARO_FAULT_CLOCK": str(self.wrong_clock),
+            }
+        return replace(twin, name=spare.name, environment=twin.environment | changed)
 
     def operations_of(self, process: str) -> int:
-        names = [spare.name for spare in SPARES]
+        spares = {spare.name: spare for spare in SPARES}
         ports = self.instance.ports
-        if process == "gateway":
+        if "gateway" in (process, spares[process].of if process in spares else ""):
             return ports.gateway
-        return ports.base + 70 + names.index(process) if process in names else ports.operations_of(process)
+        return ports.base + 70 + list(spares).index(process) if process in spares else ports.operations_of(process)
 
     def run(self, *names: str) -> None:
         """Start these and wait until they are ready."""
         for name in names:
             self.supervisor.run(name)
         for name in names:
-            eventually(lambda name=name: self.is_ready(name), timeout=60, every=0.2)
+            eventually(lambda name=name: self.is_ready(name), timeout=120, every=0.2)
 
     def stop(self, *names: str) -> None:
         self.supervisor.stop(list(names))
 
     def pid(self, name: str) -> int:
         """Waits for the process if it is just being started again."""
-        return eventually(lambda: self.supervisor.pid_of(name), timeout=30)
+        return eventually(lambda: self.supervisor.pid_of(name), timeout=60)
+
+    def pids(self, name: str) -> list[int]:
+        """The process, and all that it forked."""
+        return pids_of(self.supervisor, name)
 
     def kill(self, *names: str) -> None:
         for pid in [self.pid(name) for name in names]:
@@ -167,8 +204,8 @@ class System:
     def kill_pid(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
-    def gateway_workers(self) -> list[int]:
-        return [child.pid for child in psutil.Process(self.pid("gateway")).children()]
+    def gateway_workers(self, gateway: str = "gateway") -> list[int]:
+        return [child.pid for child in psutil.Process(self.pid(gateway)).children()]
 
     def broker_machine(self) -> int:
         """The Erlang machine itself: it runs below RabbitMQ's start script."""
@@ -205,7 +242,7 @@ class System:
             found = max(done, key=lambda name: done[name])
             return found if done[found] >= least else None
 
-        return eventually(busiest, timeout=30)
+        return eventually(busiest, timeout=60)
 
     def _commands_of(self, name: str) -> float:
         return self.metric(name, "velaro_relay_commands_total")

@@ -1,19 +1,23 @@
 """The broker: killed, out of memory, full, and cut off between a publish and its confirm."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pika
 import requests
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
 
 from chassis.testing import eventually
-from deploy.local.waiting import accepts_connections
+from contracts.partitions import partition_queue
+from deploy.local.processes import PARTITIONS
 from deploy.secrets import BUS_VHOST
 from tests.faults.load import Bystander, Driver, Load, Run
-from tests.faults.rows import row
-from tests.faults.strikes import lose_events
-from tests.faults.system import RELAYS, WATERMARK, System
+from tests.faults.rows import promised, row
+from tests.faults.strikes import kill_broker, lose_events
+from tests.faults.system import RELAYS, WATERMARK, System, asleep
 
 Note = Callable[[Run], Run]
 
@@ -21,6 +25,11 @@ NO_HANG_SECONDS = 30
 RECOVERED_SECONDS = 15
 ALARM_SECONDS = 10
 ROOM = 5
+CANCELLED = "velaro_bus_consumers_cancelled_total"
+CONSUMED_AGAIN_SECONDS = 10
+PARTITION_QUEUES = [partition_queue(partition) for partition in range(PARTITIONS)]
+RECORDER, RECORDS = "transcripts-consumer", "transcripts.record-messages"
+SOME_RECORDS = 5
 
 
 @row("10", times=20)
@@ -28,16 +37,6 @@ def test_a_broker_that_is_killed_comes_back_with_everything(system: System, load
     came_back: list[float] = []
     run = note(load.run(lambda: came_back.append(kill_broker(system)), seed=seed))
     assert first_success_after(run, came_back[0]) <= RECOVERED_SECONDS
-
-
-def kill_broker(system: System) -> float:
-    """Returns when its port was open again."""
-    dead = system.broker_machine()
-    system.kill_pid(dead)
-    port = system.instance.ports.amqp
-    eventually(lambda: not accepts_connections(port), timeout=10, every=0.01)
-    eventually(lambda: accepts_connections(port), timeout=60)
-    return time.perf_counter()
 
 
 def first_success_after(run: Run, moment: float) -> float:
@@ -48,6 +47,72 @@ def first_success_after(run: Run, moment: float) -> float:
         if entry.acknowledged_at and entry.sent_at < moment < entry.acknowledged_at
     ]
     return max(waited, default=0.0)
+
+
+@row("9", times=10, is_short=True)
+def test_partitions_that_are_deleted_are_there_again_and_whoever_has_no_echo_says_it_again(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    """What was in them is gone. But a command is no message yet: nobody was told that it was sent."""
+    cancelled = {relay: system.metric(relay, CANCELLED) for relay in RELAYS}
+    took: list[float] = []
+    note(load.run(lambda: took.append(delete_queues(system, PARTITION_QUEUES)), seed=seed))
+    assert took[0] <= promised(CONSUMED_AGAIN_SECONDS)
+    assert all(system.metric(relay, CANCELLED) > cancelled[relay] for relay in RELAYS)
+
+
+@row("9 record", times=10)
+def test_messages_that_were_in_the_records_queue_when_it_was_deleted_are_in_the_transcript(
+    system: System, driver: Driver, note: Note, seed: int
+) -> None:
+    """Transcripts asks chat, when a conversation is closed, for what never reached it."""
+    cancelled = system.metric(RECORDER, CANCELLED)
+    with Load(driver) as load:
+        took: list[float] = []
+        note(load.run(lambda: took.append(lose_records(system)), seed=seed))
+        load.judge_transcripts()
+    assert took[0] <= CONSUMED_AGAIN_SECONDS
+    assert system.metric(RECORDER, CANCELLED) > cancelled
+
+
+def lose_records(system: System) -> float:
+    """Its consumer sleeps until something is in the queue for certain."""
+    with asleep(system.pid(RECORDER)):
+        eventually(lambda: system.queue_length(RECORDS) >= SOME_RECORDS, timeout=30)
+        delete(system, [RECORDS])
+    return until_consumed(system, [RECORDS])
+
+
+def delete_queues(system: System, queues: Sequence[str]) -> float:
+    delete(system, queues)
+    return until_consumed(system, queues)
+
+
+def delete(system: System, queues: Sequence[str]) -> None:
+    with administrator(system) as channel:
+        for queue in queues:
+            channel.queue_delete(queue)
+
+
+def until_consumed(system: System, queues: Sequence[str]) -> float:
+    """Seconds until each queue is there and has a consumer."""
+    began = time.monotonic()
+    eventually(lambda: all(consumers(system, queue) for queue in queues), timeout=120)
+    return time.monotonic() - began
+
+
+def consumers(system: System, queue: str) -> int:
+    try:
+        with administrator(system) as channel:
+            return int(channel.queue_declare(queue, passive=True).method.consumer_count)
+    except ChannelClosedByBroker:
+        return 0
+
+
+@contextmanager
+def administrator(system: System) -> Iterator[BlockingChannel]:
+    with pika.BlockingConnection(pika.URLParameters(system.instance.amqp_url("admin", BUS_VHOST))) as connection:
+        yield connection.channel()
 
 
 @row("12", times=10)

@@ -92,6 +92,7 @@ class FakeAccounts:
         self.signed_in: list[dict[str, str]] = []
         self.signed_out: list[Caller] = []
         self.live = True
+        self.is_distrustful = False
         self.forgotten: list[str] = []
 
     def add_operator(self, secret: str, kind: Any = "session", role: Any = "operator", **changes: Any) -> Credential:
@@ -109,6 +110,8 @@ class FakeAccounts:
         return self.credentials[secret]
 
     def sign_in(self, **asked: str) -> SignIn:
+        if self.is_distrustful:
+            raise RemoteProblem(401, {"code": "not-authenticated"})
         if asked["password"] != "right":
             raise RemoteProblem(401, {"code": "wrong-credentials"})
         self.signed_in.append(asked)

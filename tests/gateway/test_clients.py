@@ -148,5 +148,15 @@ def test_recent_answers_expire_and_the_oldest_make_room():
     assert recent.get("c") is None
 
 
+def test_what_is_not_recent_any_more_is_not_kept():
+    present = [0.0]
+    recent: Recent[int] = Recent(10, clock=lambda: present[0])
+    for number in range(5):
+        recent.put(f"then-{number}", number)
+    present[0] = 11.0
+    recent.put("now", 6)
+    assert len(recent) == 1
+
+
 def test_a_cache_holds_no_secret():
     assert "secret" not in fingerprint("secret")

@@ -42,3 +42,15 @@ def test_a_limit_forgets_the_keys_used_least_recently():
         assert limit.seconds_to_wait(key) == 0
     assert limit.seconds_to_wait("c") > 0
     assert limit.seconds_to_wait("a") == 0
+
+
+def test_a_limit_forgets_the_keys_that_are_as_good_as_new():
+    clock = Clock()
+    limit = Limit.per_minute(2, clock=clock)
+    for key in ("a", "b"):
+        limit.seconds_to_wait(key)
+    clock.now += 20
+    limit.seconds_to_wait("b")
+    clock.now += 20
+    limit.seconds_to_wait("c")
+    assert len(limit) == 2

@@ -8,7 +8,7 @@ from gevent.lock import BoundedSemaphore
 from websockets.frames import Frame
 from websockets.streams import StreamReader
 
-from chassis.bus import Down
+from chassis.bus import Down, Unconfirmed
 from chassis.problems import Unavailable
 from services.gateway.bootstrap import Context
 from services.gateway.clients import Claims
@@ -152,19 +152,47 @@ def _unavailable(*_: object) -> None:
     raise Unavailable
 
 
-def test_a_message_the_bus_does_not_take_ends_the_socket_so_that_nothing_overtakes_it(context):
+SAID = {"type": "message", "conversation_id": "c-1", "text": "x"}
+
+
+def test_a_message_the_bus_does_not_take_ends_the_socket_so_that_nothing_overtakes_it(context, monkeypatch):
+    monkeypatch.setattr("services.gateway.session.REFUSED_SECONDS", 0.0)
     context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
 
     def fail():
         context.bus.failure = Down("gone")
 
-    said = {"type": "message", "conversation_id": "c-1", "text": "x"}
     session, connection = a_session(
-        context, said | {"client_id": "a"}, fail, said | {"client_id": "b"}, said | {"client_id": "c"}
+        context, SAID | {"client_id": "a"}, fail, SAID | {"client_id": "b"}, SAID | {"client_id": "c"}
     )
     run(session)
     assert connection.closed == [1013]
     assert [command.client_id for _, command in context.bus.sent] == ["a"]
+
+
+def test_a_bus_that_is_away_for_a_moment_is_not_noticed(context):
+    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
+    context.bus.failure = Down("gone")
+
+    def come_back():
+        context.bus.failure = None
+        with gevent.Timeout(5):
+            while len(context.bus.sent) < 2:
+                gevent.sleep(0.01)
+
+    session, connection = a_session(context, SAID | {"client_id": "a"}, SAID | {"client_id": "b"}, come_back)
+    run(session)
+    assert connection.closed == []
+    assert [command.client_id for _, command in context.bus.sent] == ["a", "b"]
+
+
+def test_a_message_that_may_have_been_taken_is_not_sent_again_but_left_to_its_sender(context):
+    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
+    context.bus.failure = Unconfirmed("no answer")
+
+    session, connection = a_session(context, SAID | {"client_id": "a"})
+    run(session)
+    assert connection.closed == [1013]
 
 
 def test_the_text_of_a_typing_signal_goes_nowhere(context):

@@ -8,10 +8,11 @@ sent again then, under the same Message-ID, and the line counts it as ``repeated
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from chassis.clock import now
 from chassis.mail import Line, Mailer, MailRefused, MailServerAway
 from services.accounts.customers.store import CustomerStore
 from services.accounts.notices import model
@@ -59,8 +60,9 @@ def send(
     mailer: Mailer,
     claimed_for: timedelta,
     lasts: timedelta = JOB_LASTS,
+    clock: Callable[[], datetime] = now,
 ) -> bool:
-    """Work on a run for so long; whether there is more to do at once."""
+    """Work on a run for so long; whether there is more to do at once. Our clock only dates the mails."""
     until = time.monotonic() + lasts.total_seconds()
     run, version = notices.begin(number, kind), policies.get(number)
     if not run.is_planned:
@@ -73,6 +75,7 @@ def send(
         operators=operators,
         mailer=mailer,
         claimed_for=claimed_for,
+        clock=clock,
     )
     try:
         while time.monotonic() < until:
@@ -113,6 +116,7 @@ class _Post:
         operators: OperatorStore,
         mailer: Mailer,
         claimed_for: timedelta,
+        clock: Callable[[], datetime],
     ) -> None:
         self._version = version
         self._run = run
@@ -121,6 +125,7 @@ class _Post:
         self._operators = operators
         self._mailer = mailer
         self._claimed_for = claimed_for
+        self._clock = clock
 
     def send_some(self, until: float) -> bool:
         """Send what one connection carries; False when nothing was left to do."""
@@ -151,7 +156,14 @@ class _Post:
         if not to:
             self._refused(notice, (), NO_OWNER)
             return
-        mail = model.mail(notice, self._version, to=to, sender=self._mailer.sender, public_url=self._public_url)
+        mail = model.mail(
+            notice,
+            self._version,
+            to=to,
+            sender=self._mailer.sender,
+            public_url=self._public_url,
+            sent_at=self._clock(),
+        )
         try:
             refused = line.send(mail, to=to)
         except MailRefused as error:

@@ -1,8 +1,9 @@
 """Notices: who is told what of a version of the policy, and when a refused one is tried again."""
 
+import email.policy
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from email.utils import parseaddr
+from email.utils import format_datetime, parseaddr
 from typing import Literal, get_args
 
 import msgspec
@@ -12,6 +13,9 @@ from services.accounts.policy.model import FIRST_NUMBER, PolicyVersion, policy_a
 Kind = Literal["notice", "reminder"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NOTICE, REMINDER = KINDS
+
+_UNFOLDED = email.policy.SMTP.clone(max_line_length=200)
+"""So that a Message-ID stays on its line: not everybody who compares them unfolds them first."""
 
 REMINDED_BEFORE = timedelta(days=3)
 
@@ -104,13 +108,16 @@ def message_id(notice: Notice, sender: str) -> str:
     return f"<policy-{notice.number}-{notice.kind}.{notice.customer_id}@{domain}>"
 
 
-def mail(notice: Notice, version: PolicyVersion, *, to: tuple[str, ...], sender: str, public_url: str) -> EmailMessage:
+def mail(
+    notice: Notice, version: PolicyVersion, *, to: tuple[str, ...], sender: str, public_url: str, sent_at: datetime
+) -> EmailMessage:
     """What the owners of one customer are told."""
     day = f"{version.effective_at:%-d %B %Y, %H:%M} UTC"
-    message = EmailMessage()
+    message = EmailMessage(policy=_UNFOLDED)
     message["From"] = sender
     message["To"] = ", ".join(to)
     message["Subject"] = SUBJECTS[notice.kind].format(day=f"{version.effective_at:%-d %B %Y}")
+    message["Date"] = format_datetime(sent_at)
     message["Message-ID"] = message_id(notice, sender)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(

@@ -39,9 +39,9 @@ def _signed_in(asked: schemas.SignInIn) -> SignIn:
             email=asked.email, password=asked.password, ip=access.address(), user_agent=access.user_agent()
         )
     except RemoteProblem as error:
-        if error.status not in {401, 422}:
+        # What accounts finds malformed is no account of ours either. That it does not believe us is another matter.
+        if error.code != "wrong-credentials" and error.status != 422:
             raise
-        # What accounts finds malformed is no account of ours either.
         raise Problem(401, "wrong-credentials", "Wrong e-mail address or password.") from error
 
 

@@ -9,7 +9,7 @@ from chassis.clock import now
 from chassis.testing import eventually
 from services.accounts.notices import actions, model
 from services.accounts.notices.model import RETRY_AFTER
-from tests.accounts.builders import a_posted_version
+from tests.accounts.builders import NOW, a_posted_version
 from tests.accounts.notices.conftest import a_customer
 
 MAIL_GONE = "550 no such mailbox"
@@ -45,6 +45,21 @@ def test_the_mail_says_what_changes_when_and_where_the_text_is(here, office, sen
     text = mail.get_payload(decode=True).decode()
     for said in ("Change 2.", f"{effective_at:%-d %B %Y, %H:%M} UTC", "https://chat.velaro.example/policy/2"):
         assert said in text
+
+
+def test_a_mail_has_the_date_of_its_sending(here, office, send):
+    a_customer(here, "one")
+    send(clock=lambda: NOW)
+
+    assert office.mails[0][1]["Date"] == "Fri, 01 May 2026 12:00:00 +0000"
+
+
+def test_an_id_stays_on_one_line_however_long_it_is(here, office, send):
+    a_customer(here, "a" * 60)
+    send()
+
+    [(_, mail)] = office.mails
+    assert mail["Message-ID"] == f"<policy-2-notice.{'a' * 60}@velaro.example>"
 
 
 def test_sent_again_nobody_gets_another(here, office, start_due, send):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from pika import spec
 from pika.frame import Method
+from prometheus_client import REGISTRY
 
 from chassis import correlation
 from chassis.bus import Bus, Down, Overloaded, PublishFailed, Refused, Unconfirmed, Unroutable
@@ -161,6 +162,49 @@ def test_a_full_queue_refuses(amqp_url, make_bus, outside, queue_name):
         return isinstance(bus.send(a_command(), queue=queue_name).exception(5), Refused)
 
     assert eventually(refused)
+
+
+def test_a_channel_that_refuses_for_want_of_a_leader_is_replaced(amqp_url, make_bus, outside, queue_name, lose_leader):
+    """A broker of a cluster may believe for a moment that a queue is led by a node that has just been lost."""
+    outside.declare(queue_name)
+    outside.bind(queue_name, "commands", queue_name)
+    bus = make_bus(amqp_url)
+    lose_leader(queue_name)
+
+    # RabbitMQ 4 asks the other nodes by itself.
+    assert isinstance(bus.send(a_command(1), queue=queue_name).exception(5), Refused | None)
+    eventually(lambda: bus.send(a_command(2), queue=queue_name).exception(5) is None)
+    assert bus.is_up
+
+
+def test_what_is_on_its_way_when_a_channel_is_replaced_arrives_in_order(
+    amqp_url, make_bus, outside, queue_name, hearing
+):
+    full = f"{queue_name}-full"
+    outside.declare(full, **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    outside.bind(full, "commands", full)
+    bus = make_bus(amqp_url)
+    before = renewals()
+    answers = []
+
+    def is_renewed_twice() -> bool:
+        bus.send(a_command(), queue=full)
+        answers.append(bus.publish(a_message(len(answers))))
+        return renewals() >= before + 2
+
+    eventually(is_renewed_twice, every=0.002)
+    for answer in answers:
+        answer.result(20)
+    heard: dict[int, None] = {}
+    while len(heard) < len(answers):
+        heard.setdefault(seqs([outside.get(hearing)[1]])[0])
+    assert list(heard) == list(range(len(answers)))
+
+
+def renewals() -> float:
+    """How many channels were replaced in this process so far."""
+    name, labels = "velaro_bus_channels_renewed_total", {"connection": "tests publisher"}
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_one_threads_publishes_arrive_in_order(amqp_url, make_bus, outside, hearing):

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -104,6 +105,34 @@ def without_late_acks(tasks: ModuleType) -> None:
     tasks._configuration = careless
 
 
+def wrong_by() -> float:
+    """By how many seconds the clock of this process is wrong just now: what the test has written down."""
+    try:
+        with open(os.environ["VELARO_FAULT_CLOCK"]) as file:
+            return float(file.read() or 0)
+    except FileNotFoundError:
+        return 0.0
+
+
+def wrong_clock() -> None:
+    """The time of day is wrong from here on; the clock that only measures is not, as nobody can set that."""
+    seconds, nanoseconds = time.time, time.time_ns
+    time.time = lambda: seconds() + wrong_by()
+    time.time_ns = lambda: nanoseconds() + int(wrong_by() * 1e9)
+
+
+def wrong_dates(clock: ModuleType) -> None:
+    """The same for who asks for the time with its date."""
+    now = clock.now
+    clock.now = lambda: now() + timedelta(seconds=wrong_by())
+
+
+def wrong_beat(base: ModuleType) -> None:
+    """The same for celery, which asks by itself."""
+    now = base.Celery.now
+    base.Celery.now = lambda self: now(self) + timedelta(seconds=wrong_by())
+
+
 CHANGES: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
     "poisonable": ("services.chat.relay", poisonable),
     "without-confirms": ("chassis.bus.publisher", without_confirms),
@@ -112,6 +141,8 @@ CHANGES: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
     "dying-before-delete": ("chassis.outbox", dying_before_delete),
     "slow-archive": ("services.transcripts.actions", slow_archive),
     "without-late-acks": ("chassis.tasks", without_late_acks),
+    "wrong-clock": ("chassis.clock", wrong_dates),
+    "wrong-clock-of-beat": ("celery.app.base", wrong_beat),
 }
 
 
@@ -143,3 +174,5 @@ class _Finder(MetaPathFinder):
 
 if chosen := os.environ.get("VELARO_FAULT"):
     sys.meta_path.insert(0, _Finder(dict(CHANGES[name] for name in chosen.split(","))))
+    if "wrong-clock" in chosen:
+        wrong_clock()

@@ -34,6 +34,13 @@ def test_a_wrong_password_is_told_without_saying_what_was_wrong(client):
     assert "Set-Cookie" not in answer.headers
 
 
+def test_a_gateway_that_accounts_does_not_believe_does_not_call_the_password_wrong(client):
+    client.here.accounts.is_distrustful = True
+    answer = client.post("/api/v1/sessions", json=SIGN_IN)
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
 def test_another_site_cannot_sign_a_browser_in(client):
     answer = client.post("/api/v1/sessions", json=SIGN_IN, headers={"Sec-Fetch-Site": "cross-site"})
     assert answer.status_code == 403

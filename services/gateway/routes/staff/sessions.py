@@ -46,7 +46,8 @@ def _signed_in(asked: schemas.SignInIn) -> StaffSignIn:
             email=asked.email, password=asked.password, ip=access.address(), user_agent=access.user_agent()
         )
     except RemoteProblem as error:
-        if error.status not in {401, 422}:
+        # As with operators: that accounts does not believe us is not their mistake.
+        if error.code != "wrong-credentials" and error.status != 422:
             raise
         raise Problem(401, "wrong-credentials", "Wrong e-mail address or password.") from error
 
