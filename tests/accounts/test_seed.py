@@ -221,7 +221,7 @@ def test_bad_input_is_refused(wrong):
 
 def run(settings, text):
     command = [sys.executable, "-m", "services.accounts", "seed"]
-    environment = environment_of(settings)
+    environment = environment_of(settings, log_level="INFO")
     return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=60)
 
 
