@@ -87,9 +87,9 @@ contracts: venv ## write the schemas and the AsyncAPI of the bus anew
 
 .PHONY: locks
 locks: venv ## pin what the requirements.in files ask for, with hashes
-	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 requirements.in -o requirements.txt
 	@for folder in $(LOCKS); do \
-	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 \
+	  $(BIN)/uv pip compile -q --universal --generate-hashes --no-strip-extras --no-header --python-version 3.11 \
 	    -c requirements.txt $$folder/requirements.in -o $$folder/requirements.txt; done
 
 .PHONY: clean
