@@ -13,7 +13,7 @@ from chassis import logs, mongo, settings
 from chassis.auth import TokenVerifier
 from chassis.bus import Bus
 from services.chat.settings import Settings
-from services.chat.store import ConversationStore, VisitorStore
+from services.chat.store import ConversationStore, ErasureStore, VisitorStore
 
 SERVICE = "chat"
 
@@ -31,6 +31,7 @@ class Context:
     verifier: TokenVerifier
     conversations: ConversationStore
     visitors: VisitorStore
+    erasures: ErasureStore
 
 
 def bootstrap(chosen: Settings | None = None) -> Context:
@@ -45,9 +46,11 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         verifier=TokenVerifier(SERVICE, chosen.service_keys),
         conversations=ConversationStore(database),
         visitors=VisitorStore(database),
+        erasures=ErasureStore(database),
     )
     made.conversations.ensure_indexes()
     made.visitors.ensure_indexes()
+    made.erasures.ensure_indexes()
     try:
         check_partitions(made.conversations, chosen.partitions)
     except PartitionsChanged as error:
