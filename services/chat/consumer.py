@@ -9,11 +9,11 @@ from chassis import operations
 from chassis.bus import BatchConsumer, Bus, Consumer, Resting, Subscriptions, WorkQueue
 from chassis.certificates import Signer
 from chassis.commands import stop_when_told
+from contracts.partitions import partition_queue
 from contracts.surveys import AnswersErased
 from contracts.transcripts import TranscriptErased, TranscriptSealed
 from services.chat import actions, saga
 from services.chat.bootstrap import SERVICE, Context, bootstrap, started_bus
-from services.chat.relay import partition_queues
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +51,11 @@ def eraser(context: Context, bus: Bus) -> saga.Eraser:
     """Who drives the erasures."""
     settings = context.settings
     url = settings.amqp_url.get_secret_value()
+    own = [QUEUE.name, RECEIPTS.name, *map(partition_queue, range(settings.partitions))]
     return saga.Eraser(
         erasures=context.erasures,
         bus=bus,
-        resting=Resting(url, name=SERVICE, queues=[*partition_queues(settings.partitions), QUEUE, RECEIPTS]),
+        resting=Resting(url, name=SERVICE, queues=own),
         signer=Signer(SERVICE, settings.service_key.get_secret_value()),
         partitions=settings.partitions,
         look_after=settings.erasure_look_after,

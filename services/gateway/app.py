@@ -14,13 +14,31 @@ from services.gateway.assets import NotBuilt
 from services.gateway.bootstrap import SERVICE, Context, bootstrap
 from services.gateway.commands import CommandRefused
 from services.gateway.lifecycle import Lifecycle
-from services.gateway.routes import access, conversations, documents, pages, sessions, sites, transcripts, widget
+from services.gateway.routes import (
+    access,
+    conversations,
+    documents,
+    erasures,
+    own_data,
+    pages,
+    sessions,
+    sites,
+    transcripts,
+    widget,
+)
 from services.gateway.session import Surroundings
 from services.gateway.sockets import Sockets
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {NotBuilt: (503, "not-built")}
 
-REFUSALS = {"not-found": 404, "not-open": 409, "already-accepted": 409, "not-a-party": 403, "invalid": 422}
+REFUSALS = {
+    "not-found": 404,
+    "not-open": 409,
+    "already-accepted": 409,
+    "not-a-party": 403,
+    "erased": 410,
+    "invalid": 422,
+}
 """The status of each code with which chat refuses a command."""
 
 PASSED_ON = frozenset({403, 404, 409, 410, 422, 429})
@@ -54,9 +72,11 @@ def create_app(context: Context | None = None) -> APIFlask:
     _register_refusals(app)
     for blueprint in (
         widget.blueprint,
+        own_data.blueprint,
         sessions.blueprint,
         conversations.blueprint,
         transcripts.blueprint,
+        erasures.blueprint,
         sites.blueprint,
         documents.blueprint,
         pages.blueprint,

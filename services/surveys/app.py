@@ -5,10 +5,11 @@ from apiflask import APIFlask
 from chassis import auth, mongo, web
 from services.surveys import routes
 from services.surveys.bootstrap import SERVICE, Context, bootstrap
-from services.surveys.model import AlreadyAnswered, AnswersInvalid, SurveyNotFound
+from services.surveys.model import AlreadyAnswered, AnswersInvalid, ConversationErased, SurveyNotFound
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     SurveyNotFound: (404, "not-found"),
+    ConversationErased: (410, "erased"),
     AlreadyAnswered: (409, "already-answered"),
     AnswersInvalid: (422, "invalid"),
 }

@@ -62,7 +62,7 @@ def record_response(body: ResponseBody) -> RecordedReply | Response:
 @blueprint.get("/responses")
 @blueprint.input(ResponsesQuery, location="query", arg_name="query")
 @blueprint.output(ResponsesReply)
-@auth.require_role("owner", "admin", "operator", "analyst")
+@auth.require_role("owner", "admin", "operator", "analyst", "service")
 def responses(query: ResponsesQuery) -> ResponsesReply:
     """The responses that belong to a conversation."""
     found = actions.responses_in(auth.customer(), query.conversation_id, store=context().store, now=now())

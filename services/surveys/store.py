@@ -1,7 +1,7 @@
 """Where surveys and responses are kept; the customer is part of every question asked of it."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,12 +13,25 @@ from pymongo.errors import DuplicateKeyError
 from chassis import mongo
 from chassis.outbox import Outbox
 from contracts.payload import Event
-from services.surveys.model import UNATTACHED_LIFETIME, Opening, Placement, Response, Survey, VersionTaken
+from contracts.surveys import ResponseRecorded
+from services.surveys.model import (
+    UNATTACHED_LIFETIME,
+    ConversationErased,
+    Opening,
+    Placement,
+    Response,
+    Survey,
+    VersionTaken,
+)
 
 Announce = Callable[[Response], Event]
 T = TypeVar("T")
 
 WITHOUT_KEY = {"_id": False}
+
+
+TOMBSTONE_KEPT = timedelta(days=30)
+"""How long the bare id of an erased conversation stands against answers that arrive late."""
 
 
 class SurveyStore:
@@ -80,6 +93,24 @@ class SurveyStore:
         found = self._responses.find(key | _alive(now), WITHOUT_KEY, sort=[("answered_at", ASCENDING)])
         return [_read(document, Response) for document in found]
 
+    def erase(
+        self, customer_id: str, conversation_id: str, *, now: datetime, announcing: Callable[[dict[str, int]], Event]
+    ) -> None:
+        """Leave no answer of the conversation, let none in, and announce what was removed: all or nothing."""
+        key = {"customer_id": customer_id, "conversation_id": conversation_id}
+        gone = key | {"erased_at": now, "expires_at": now + TOMBSTONE_KEPT}
+
+        def work(session: ClientSession) -> None:
+            self._openings.replace_one(key, gone, upsert=True, session=session)
+            found = {
+                "responses": self._responses.delete_many(key, session=session).deleted_count,
+                "announcements": self._outbox.retract(ResponseRecorded, conversation_id, session=session),
+            }
+            removed = {kind: number for kind, number in found.items() if number}
+            self._outbox.add(announcing(removed), session=session)
+
+        self._transaction(work)
+
     def _transaction(self, work: Callable[[ClientSession], T]) -> T:
         while True:
             try:
@@ -104,11 +135,15 @@ class SurveyStore:
     def _is_open(self, key: Mapping[str, Any], site_id: str, now: datetime, session: ClientSession) -> bool:
         trace = {"$inc": {"responses": 1}, "$max": {"expires_at": now + UNATTACHED_LIFETIME}}
         before = self._openings.find_one_and_update(key, trace, upsert=True, session=session) or {}
+        if "erased_at" in before:
+            raise ConversationErased
         heard_at = before.get("heard_at")
         return before.get("site_id") == site_id and heard_at is not None and heard_at > now - UNATTACHED_LIFETIME
 
     def _attach(self, opening: Opening, announcing: Announce, now: datetime, session: ClientSession) -> list[Response]:
         key = {"customer_id": opening.customer_id, "conversation_id": opening.conversation_id}
+        if self._openings.find_one(key | {"erased_at": {"$exists": True}}, session=session):
+            return []
         trace = {"site_id": opening.site_id, "heard_at": now, "expires_at": now + UNATTACHED_LIFETIME}
         self._openings.update_one(key, {"$set": trace, "$inc": {"openings": 1}}, upsert=True, session=session)
         pending = key | {"site_id": opening.site_id, "expires_at": {"$gt": now}}

@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from chassis import correlation, operations
-from chassis.bus import BatchConsumer, Bus, Delivery, Retry, WorkQueue
+from chassis.bus import BatchConsumer, Bus, Delivery, Resting, Retry, WorkQueue
 from chassis.clock import now
 from chassis.commands import stop_when_told
 from chassis.http import ServiceUnavailable
 from chassis.outbox import Dispatcher
 from chassis.problems import Unavailable
 from contracts.chat import ConversationAccepted, ConversationClosed, ConversationOpened, MessagePosted
+from contracts.payload import Payload
 from contracts.surveys import ResponseRecorded
+from contracts.transcripts import RECORDER, EraseTranscript
 from services.transcripts import actions
-from services.transcripts.actions import FetchMessages
+from services.transcripts.actions import Discard, FetchMessages
 from services.transcripts.bootstrap import SERVICE, Context, bootstrap
 from services.transcripts.model import Message, WordsMissing
 from services.transcripts.store import TranscriptStore
@@ -25,13 +27,15 @@ LINGER_SECONDS = 0.05
 """How long a batch may fill: nobody waits for the record, and every batch costs two round trips."""
 
 QUEUE = WorkQueue(
-    "transcripts.record-messages",
+    RECORDER,
     hears=(ConversationOpened, ConversationAccepted, ConversationClosed, MessagePosted, ResponseRecorded),
 )
 
 
-def record_deliveries(deliveries: Sequence[Delivery], *, store: TranscriptStore, fetch: FetchMessages) -> None:
-    """Record a batch, then seal what closed in it.
+def record_deliveries(
+    deliveries: Sequence[Delivery], *, store: TranscriptStore, fetch: FetchMessages, discard: Discard
+) -> None:
+    """Record a batch, then seal what closed in it, then erase what is to be erased.
 
     A conversation that cannot be sealed does not keep the rest of its batch from it; only then is it
     told, so that its delivery ends in the dead letters. Without the database the batch is retried,
@@ -40,6 +44,9 @@ def record_deliveries(deliveries: Sequence[Delivery], *, store: TranscriptStore,
     try:
         actions.record([delivery.payload for delivery in deliveries], store=store)
         refusals = _seal(deliveries, store=store, fetch=_until_silent(fetch))
+        commands = [delivery.payload for delivery in deliveries if isinstance(delivery.payload, EraseTranscript)]
+        if commands:
+            actions.erase_transcripts(commands, store=store, discard=discard, now=now())
     except Unavailable as error:
         raise Retry(type(error).__name__) from error
     if refusals:
@@ -110,7 +117,7 @@ def run(context: Context, stop: threading.Event) -> None:
 def consumer(context: Context) -> BatchConsumer:
     """The queue, and what is done with batches from it."""
     url = context.settings.amqp_url.get_secret_value()
-    handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages)
-    return BatchConsumer(
-        url, service=SERVICE, queues=[QUEUE], payloads=QUEUE.hears, handle=handle, linger=LINGER_SECONDS
-    )
+    resting = Resting(url, name=SERVICE, queues=[QUEUE.name])
+    handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages, discard=resting.discard)
+    payloads: tuple[type[Payload], ...] = (*QUEUE.hears, EraseTranscript)
+    return BatchConsumer(url, service=SERVICE, queues=[QUEUE], payloads=payloads, handle=handle, linger=LINGER_SECONDS)

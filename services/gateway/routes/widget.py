@@ -14,7 +14,7 @@ from services.gateway import schemas
 from services.gateway.addresses import reduced
 from services.gateway.bootstrap import Context, context
 from services.gateway.clients import Claims, Policy, Site, Visitor
-from services.gateway.routes import access, talking
+from services.gateway.routes import access, own_data, talking
 
 NAME_LENGTH = 80
 blueprint = APIBlueprint("widget", __name__, url_prefix="/api/v1/widget")
@@ -63,7 +63,13 @@ def _policy(policy: Policy) -> dict[str, Any]:
 @blueprint.post("/visits")
 @blueprint.input(schemas.VisitIn)
 @blueprint.output(schemas.VisitOut, 201)
-@blueprint.doc(responses={404: "No such site.", 429: "Too many visits from one address."})
+@blueprint.doc(
+    responses={
+        404: "No such site.",
+        409: "The token is of a visitor who was found to be under 18.",
+        429: "Too many visits from one address.",
+    }
+)
 def begin_visit(json_data: schemas.VisitIn) -> dict[str, Any]:
     """Begin a visit. With a visitor's token, that visitor is recognised and keeps it; nobody gets a cookie."""
     here = context()
@@ -97,7 +103,7 @@ def _visit(site: Site, asked: schemas.VisitIn, token: str) -> dict[str, Any]:
     security=access.VISITOR,
     responses={
         202: "Opening; `status_url` says where to look.",
-        409: "The policy in force is not acknowledged.",
+        409: "The policy in force is not acknowledged, or the answers tell that the visitor is under 18.",
     },
 )
 def open_conversation(json_data: schemas.ConversationIn) -> Any:
@@ -150,7 +156,8 @@ def _record_answers(caller: Caller, command: OpenConversation, answers: dict[str
             "placement": "pre-chat",
             "answers": answers or {},
         }
-        here.surveys.record(caller, body)
+        with own_data.erasing_minors(caller, here):
+            here.surveys.record(caller, body)
 
 
 def _opened(caller: Caller, event: ConversationOpened, here: Context) -> Any:
