@@ -22,6 +22,7 @@ class FakeMember:
         self.views: dict[str, bool] = {}
         self.offered: list[tuple[str, int]] = []
         self.expected: list[tuple[str, int]] = []
+        self.forgotten: list[str] = []
         self.sent: list[dict] = []
         self.closed: list[int] = []
         self.recovered = self.rechecked = 0
@@ -37,6 +38,9 @@ class FakeMember:
 
     def offer(self, conversation_id: str, seq: int, data: bytes) -> None:
         self.offered.append((conversation_id, seq))
+
+    def forget(self, conversation_id: str) -> None:
+        self.forgotten.append(conversation_id)
 
     def expect(self, conversation_id: str, last_seq: int) -> None:
         self.expected.append((conversation_id, last_seq))
@@ -84,7 +88,13 @@ def listener() -> FakeListener:
 
 @pytest.fixture
 def fanout(chat: FakeChat, forgotten: list[str], listener: FakeListener) -> Fanout:
-    made = Fanout(forget_session=forgotten.append, queued=chat.queued, spawn=lambda call, *of: call(*of), now=0.0)
+    made = Fanout(
+        forget_session=forgotten.append,
+        forget_visitor=forgotten.append,
+        queued=chat.queued,
+        spawn=lambda call, *of: call(*of),
+        now=0.0,
+    )
     made.attach(listener)
     return made
 

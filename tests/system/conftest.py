@@ -16,7 +16,9 @@ from tests.edge.browser import launched
 from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
+ERASING = {"VELARO_ERASURE_LOOK_AFTER": "PT1S", "VELARO_ERASURE_RETRY_AFTER": "PT2S"}
 HASTE = {
+    "chat-consumer": ERASING,
     "transcripts-worker": ARCHIVING,
     "transcripts-beat": ARCHIVING,
     "gateway": {"VELARO_SIGN_INS_PER_MINUTE": "10000", "VELARO_DRAIN_SECONDS": "2"},
@@ -51,7 +53,7 @@ def stack() -> Iterator[Stack]:
         yield running
     finally:
         running.down()
-    shutil.rmtree(root)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
