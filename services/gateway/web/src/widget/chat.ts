@@ -1,5 +1,6 @@
 import { Connection, type ConnectionOptions } from "../shared/connection";
 import type { ConversationLog, ConversationView } from "../shared/conversation-log";
+import { isOver } from "../shared/frames";
 import { Observable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import { forgetUnsent } from "../shared/unsent";
@@ -12,6 +13,7 @@ export type Stage =
   | { name: "loading" }
   | { name: "unavailable"; detail: string }
   | { name: "start"; config: api.Config }
+  | { name: "erased"; config: api.Config | null; token: string; erasure: api.Erasure }
   | { name: "talking"; config: api.Config | null; log: ConversationLog; connection: Connection };
 
 /** Why a conversation could not be started, for the form to show. */
@@ -27,6 +29,7 @@ export class Chat {
   readonly stage = new Observable<Stage>({ name: "loading" });
   readonly isOpen = new Observable(false);
   readonly unread = new Observable(0);
+  readonly showsOwnData = new Observable(false);
   private config: api.Config | null = null;
   private connection: Connection | null = null;
   private readonly otherTabs: OtherTabs;
@@ -58,7 +61,8 @@ export class Chat {
     try {
       this.config = await api.getConfig(this.siteKey);
       const { value } = this.stage;
-      this.stage.set(value.name === "talking" ? { ...value, config: this.config } : { name: "start", config: this.config });
+      const isKept = value.name === "talking" || value.name === "erased";
+      this.stage.set(isKept ? { ...value, config: this.config } : { name: "start", config: this.config });
     } catch (error) {
       if (this.stage.value.name === "loading") this.stage.set({ name: "unavailable", detail: explain(error) });
     }
@@ -117,11 +121,27 @@ export class Chat {
     }
   }
 
+  /** Whether there is anything of the visitor that they could ask for. */
+  get isKnown(): boolean {
+    return Boolean(this.memory.read()?.token);
+  }
+
+  copy(): Promise<unknown> {
+    return api.getCopy(this.memory.read()?.token ?? "");
+  }
+
+  /** Has everything there is of the visitor erased; their token is good for seeing how that stands, and not remembered. */
+  async erase(): Promise<void> {
+    const token = this.memory.read()?.token ?? "";
+    this.showErasure(token, await api.askErasure(token));
+  }
+
   /** From a closed conversation back to the notice. */
   startAgain(): void {
     this.leave();
     this.forgetUnsent();
-    this.memory.write({ conversation_id: null });
+    if (this.memory.read()) this.memory.write({ conversation_id: null });
+    this.showsOwnData.set(false);
     this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
     // The policy in force may have changed since this page was loaded.
     void this.loadConfig();
@@ -152,7 +172,7 @@ export class Chat {
 
   private get isOver(): boolean {
     const { value } = this.stage;
-    return value.name === "talking" && value.log.view.value.status === "closed";
+    return value.name === "talking" && isOver(value.log.view.value.status);
   }
 
   /** The visitor talks in another tab. */
@@ -175,7 +195,7 @@ export class Chat {
       log.change({ status, operator, position });
       this.markRead();
     } catch (error) {
-      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.forget();
+      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.forgotten();
       this.talk(token, conversationId);
     }
   }
@@ -187,7 +207,7 @@ export class Chat {
     this.connection = connection;
     this.seen = 0;
     log.view.subscribe((view) => this.noticed(view));
-    connection.state.subscribe((state) => state === "refused" && this.forgotten());
+    connection.state.subscribe((state) => state === "refused" && void this.forgotten());
     connection.start();
     this.stage.set({ name: "talking", config: this.config, log, connection });
     return log;
@@ -205,11 +225,25 @@ export class Chat {
   }
 
   /** The server does not know this visitor any more. */
-  private forgotten(): void {
+  private async forgotten(): Promise<void> {
+    const token = this.memory.read()?.token ?? "";
     this.leave();
+    const erasure = token ? await api.getErasure(token).catch(() => null) : null;
+    if (erasure) return this.showErasure(token, erasure);
     this.forget();
     this.stage.set(this.config ? { name: "start", config: this.config } : { name: "loading" });
     if (!this.config) void this.loadConfig();
+  }
+
+  /** The token of somebody under 18 stays in this tab: with it they are known, and nothing is taken down again. */
+  private showErasure(token: string, erasure: api.Erasure): void {
+    this.leave();
+    this.forgetUnsent();
+    if (erasure.reason === "minor") this.memory.write({ conversation_id: null });
+    else this.memory.forget();
+    this.visitToken = null;
+    this.showsOwnData.set(false);
+    this.stage.set({ name: "erased", config: this.config, token, erasure });
   }
 
   private forget(): void {
@@ -235,6 +269,12 @@ export class Chat {
   private async startProblem(error: unknown): Promise<StartProblem> {
     if (!(error instanceof Problem)) return { detail: explain(error), fields: {} };
     if (error.status === 401) this.visitToken = null;
+    if (error.code === "minor") {
+      const token = this.visitToken ?? this.memory.read()?.token ?? "";
+      this.memory.write({ token });
+      this.showErasure(token, { reason: "minor", status: "running", certificate: "" });
+      return { detail: error.detail, fields: {} };
+    }
     if (error.status === 409) {
       await this.loadConfig();
       return { detail: "The privacy policy has changed. Please read the notice again and confirm it.", fields: {} };

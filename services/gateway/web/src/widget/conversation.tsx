@@ -2,7 +2,7 @@ import { useRef, useState } from "preact/hooks";
 
 import type { Connection } from "../shared/connection";
 import type { ConversationLog } from "../shared/conversation-log";
-import type { Sender } from "../shared/frames";
+import { type Sender, isOver } from "../shared/frames";
 import { isUp } from "../shared/line";
 import { useObservable } from "../shared/observable";
 import { Button } from "../shared/ui/button";
@@ -11,6 +11,7 @@ import { Confirm } from "../shared/ui/confirm";
 import { ConnectionLine } from "../shared/ui/connection-line";
 import { MessageList } from "../shared/ui/message-list";
 import type { Chat } from "./chat";
+import { OwnDataLink } from "./own-data";
 
 interface ConversationProps {
   chat: Chat;
@@ -21,7 +22,7 @@ interface ConversationProps {
 export function Conversation({ chat, log, connection }: ConversationProps) {
   const { messages, outgoing, status, operator } = useObservable(log.view);
   const line = useObservable(connection.state);
-  const isClosed = status === "closed";
+  const isClosed = isOver(status);
   return (
     <>
       <ConnectionLine connection={connection} isSilent={isClosed} />
@@ -60,6 +61,7 @@ function Writing({ chat }: { chat: Chat }) {
         <button type="button" class="link" data-testid="close" onClick={() => setClosing(true)}>
           End conversation
         </button>
+        <OwnDataLink chat={chat} />
       </div>
       {isClosing && (
         <Confirm
@@ -82,6 +84,7 @@ function Ended({ chat }: { chat: Chat }) {
       <Button look="quiet" data-testid="start-again" onClick={() => chat.startAgain()}>
         Start a new conversation
       </Button>
+      <OwnDataLink chat={chat} />
     </div>
   );
 }
@@ -94,7 +97,7 @@ export function Standing({ log }: { log: ConversationLog }) {
     <p class="standing" role="status" data-testid="standing" data-status={status}>
       {status === "queued" && waiting(position)}
       {status === "active" && (name ? `You are talking with ${name}` : "Somebody is here for you")}
-      {status === "closed" && "Ended"}
+      {isOver(status) && "Ended"}
     </p>
   );
 }

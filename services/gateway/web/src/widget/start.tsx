@@ -5,6 +5,7 @@ import { Button } from "../shared/ui/button";
 import { dayOf } from "../shared/ui/times";
 import type { AnswerValue, Config } from "./api";
 import type { Chat, StartProblem } from "./chat";
+import { OwnDataLink } from "./own-data";
 import { PolicyText } from "./policy-text";
 import { Answer } from "./survey";
 
@@ -92,6 +93,7 @@ export function Start({ chat, config }: { chat: Chat; config: Config }) {
         <Button type="submit" look="wide" data-testid="start" isBusy={isBusy}>
           {isBusy ? "Starting…" : "Start the chat"}
         </Button>
+        {chat.isKnown && <OwnDataLink chat={chat} />}
       </div>
     </form>
   );
