@@ -36,7 +36,7 @@ from tests.edge.customers import Customer
 from tests.edge.http import made
 from tests.edge.people import ANSWERS, WIDGET, Operator, Visitor
 from tests.edge.socket import Socket
-from tests.edge.traces import Traces, resting_in
+from tests.edge.traces import Traces, lengths_in, resting_in
 
 WORKERS = ("chat-consumer", "chat-relay", "transcripts-consumer", "surveys-consumer", "transcripts-worker")
 PARTITIONS = 8
@@ -132,12 +132,11 @@ def asleep(stack: Stack, name: str) -> Iterator[None]:
 
 
 def wait_until_queues_are_empty(stack: Stack) -> None:
-    def waiting() -> bool:
-        return not [
-            name for name, _ in resting_in(stack.instance, BUS_VHOST) if not name.endswith((".dead", "letters"))
-        ]
+    def is_done() -> bool:
+        lengths = lengths_in(stack.instance, BUS_VHOST)
+        return not any(length for name, length in lengths.items() if not name.endswith((".dead", "dead-letters")))
 
-    eventually(waiting, timeout=30, every=0.5)
+    eventually(is_done, timeout=60, every=0.5)
 
 
 @pytest.mark.timeout(300)
