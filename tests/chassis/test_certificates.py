@@ -20,18 +20,18 @@ def test_a_key_that_was_changed_is_still_known_beside_the_new_one():
     assert verified(certificate, kind=KIND, service="chat", jwks=public_keys([new_key("chat"), KEY]))
 
 
-@pytest.mark.parametrize(
-    "certificate",
-    [
-        Signer("surveys", OTHER).sign(KIND, {"left": 0}),
-        Signer("chat", OTHER).sign(KIND, {"left": 0}),
-        Signer("chat", KEY).sign("something else", {"left": 0}),
-        Signer("chat", KEY).sign(KIND, {"left": 0})[:-3] + "AAA",
-        "",
-        "a.b.c",
-        "\N{SNOWMAN}",
-    ],
-)
+FORGED = {
+    "of another service": Signer("surveys", OTHER).sign(KIND, {"left": 0}),
+    "with another's key": Signer("chat", OTHER).sign(KIND, {"left": 0}),
+    "of another kind": Signer("chat", KEY).sign("something else", {"left": 0}),
+    "with another signature": Signer("chat", KEY).sign(KIND, {"left": 0})[:-6] + "AAAAAA",
+    "empty": "",
+    "of three parts": "a.b.c",
+    "no ASCII": "\N{SNOWMAN}",
+}
+
+
+@pytest.mark.parametrize("certificate", FORGED.values(), ids=FORGED)
 def test_nothing_else_is_genuine(certificate: str):
     with pytest.raises(NotGenuine):
         verified(certificate, kind=KIND, service="chat", jwks=JWKS)
