@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 import pika
 import pytest
+from playwright.sync_api import Browser, expect
 
 from chassis.bus import Bus
 from chassis.clock import now
@@ -32,6 +33,8 @@ from contracts.partitions import partition_of, partition_queue
 from contracts.surveys import Answer, ResponseRecorded
 from deploy.local.stack import Stack
 from deploy.secrets import BUS_VHOST
+from tests.edge import screens
+from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
 from tests.edge.people import ANSWERS, WIDGET, Operator, Visitor
@@ -381,3 +384,28 @@ def test_the_certificate_of_a_minors_erasure_names_nobody(operator: Operator, mi
     assert live not in told
     assert visitor_id not in told
     assert done["removed"]["conversations"] == 1
+
+
+def test_in_the_browser_the_operator_confirms_and_the_visitor_is_told_kindly(browser: Browser, demo_site: dict) -> None:
+    shop = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
+    console = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    screens.sign_in(console, demo_site)
+    name = f"heron{uuid4().hex[:12]}"
+    widget = screens.start_chat(shop, demo_site, name)
+    screens.say(widget, "I am twelve")
+    console.get_by_test_id("queue-item").filter(has_text=name).first.click()
+    console.get_by_test_id("accept").click()
+    expect(console.get_by_test_id("message").filter(has_text="I am twelve")).to_be_visible()
+
+    console.get_by_test_id("flag-minor").click()
+    shot(console, "console-flag-minor")
+    console.get_by_test_id("flag-minor-confirm").click()
+
+    told = widget.get_by_test_id("erased")
+    expect(told).to_have_attribute("data-reason", "minor")
+    expect(told).to_contain_text("18 or older")
+    shot(shop, "widget-minor")
+    expect(console.get_by_text("This conversation was erased.")).to_be_visible()
+    expect(console.get_by_test_id("message")).to_have_count(0)
+    expect(console.get_by_test_id("queue-item").filter(has_text=name)).to_have_count(0)
+    assert "I am twelve" not in shop.evaluate("() => JSON.stringify(sessionStorage)")

@@ -4,14 +4,18 @@ Questions by e-mail to support; a visitor can ask for a copy or erasure of their
 """
 
 import json
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from chassis.certificates import NotGenuine, verified
 from chassis.testing import eventually
 from deploy.local.stack import Stack
 from services.chat.model import CERTIFICATE
+from tests.edge import screens
+from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import Edge, made
 from tests.edge.people import ANSWERS, WIDGET, Operator, Visitor
@@ -138,3 +142,30 @@ def test_a_visitor_whose_erasure_was_asked_for_may_come_again_as_somebody_new(cu
 
     assert visitor.copy()["visitor"]["visitor_id"] != before
     assert visitor.copy()["conversations"] == []
+
+
+def test_in_the_browser_a_visitor_downloads_a_copy_and_has_everything_erased(browser: Browser, demo_site: dict) -> None:
+    shop = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
+    marker = f"egret{uuid4().hex[:12]}"
+    widget = screens.start_chat(shop, demo_site, marker)
+    screens.say(widget, f"A word of {marker}")
+    expect(widget.get_by_test_id("message").filter(has_text=marker)).to_have_attribute("data-state", "sent")
+
+    widget.get_by_test_id("own-data").click()
+    shot(shop, "widget-own-data")
+    with shop.expect_download() as download:
+        widget.get_by_test_id("copy").click()
+    copy = json.loads(Path(download.value.path()).read_text())
+    assert [message["text"] for message in copy["conversations"][0]["messages"]] == [f"A word of {marker}"]
+
+    widget.get_by_test_id("erase").click()
+    widget.get_by_test_id("erase-confirm").click()
+    told = widget.get_by_test_id("erased")
+    expect(told).to_have_attribute("data-reason", "asked")
+    expect(told).to_have_attribute("data-status", "completed", timeout=60_000)
+    with shop.expect_download() as download:
+        widget.get_by_test_id("certificate").click()
+    shot(shop, "widget-erased")
+    certificate = Path(download.value.path()).read_text()
+    keys_of_all = json.dumps(made(Edge(demo_site["base_url"]).get("/api/v1/certificate-keys"), 200))
+    assert verified(certificate, kind=CERTIFICATE, service="chat", jwks=keys_of_all)["left"] == 0

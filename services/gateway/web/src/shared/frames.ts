@@ -132,5 +132,5 @@ function isText(value: unknown): value is string {
 }
 
 function isStatus(value: unknown): value is Status {
-  return typeof value === "string" && value in RANK;
+  return typeof value === "string" && Object.hasOwn(RANK, value);
 }
