@@ -18,6 +18,7 @@ from chassis.bus.errors import (
 )
 from chassis.bus.listener import Listener
 from chassis.bus.publisher import Bus
+from chassis.bus.resting import Resting
 from chassis.bus.topology import Topology, WorkQueue
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Refused",
     "Reject",
     "Restart",
+    "Resting",
     "Retry",
     "Subscriptions",
     "Topology",

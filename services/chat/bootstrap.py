@@ -13,7 +13,7 @@ from chassis import logs, mongo, settings
 from chassis.auth import TokenVerifier
 from chassis.bus import Bus
 from services.chat.settings import Settings
-from services.chat.store import ConversationStore, PresenceStore, VisitorStore
+from services.chat.store import ConversationStore, ErasureStore, PresenceStore, VisitorStore
 
 SERVICE = "chat"
 
@@ -32,6 +32,7 @@ class Context:
     conversations: ConversationStore
     visitors: VisitorStore
     presence: PresenceStore
+    erasures: ErasureStore
 
 
 def bootstrap(chosen: Settings | None = None) -> Context:
@@ -47,10 +48,12 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         conversations=ConversationStore(database),
         visitors=VisitorStore(database),
         presence=PresenceStore(database),
+        erasures=ErasureStore(database),
     )
     made.conversations.ensure_indexes()
     made.visitors.ensure_indexes()
     made.presence.ensure_indexes()
+    made.erasures.ensure_indexes()
     try:
         check_partitions(made.conversations, chosen.partitions)
     except PartitionsChanged as error:

@@ -37,6 +37,7 @@ class Limits:
     tickets: Limit
     conversations: Limit
     messages: Limit
+    copies: Limit
 
     @classmethod
     def of(cls, chosen: Settings) -> "Limits":
@@ -46,6 +47,7 @@ class Limits:
             tickets=Limit.per_minute(chosen.tickets_per_minute),
             conversations=Limit.per_minute(chosen.conversations_per_minute),
             messages=Limit(chosen.messages_per_second, chosen.message_burst),
+            copies=Limit.per_minute(chosen.copies_per_minute),
         )
 
 
@@ -112,6 +114,7 @@ def _on_the_bus(
     bus = Bus(url, service=SERVICE, timeout=chosen.answer_timeout)
     fanout = Fanout(
         forget_session=accounts.forget_session,
+        forget_visitor=chat.forget_visitor,
         queued=chat.queued,
         spawn=gevent.spawn,
         now=time.monotonic(),
