@@ -7,6 +7,7 @@ import { MinimiseIcon } from "../shared/ui/icons";
 import type { Chat, Stage } from "./chat";
 import { Conversation, Standing } from "./conversation";
 import { Launcher } from "./launcher";
+import { Erased, OwnData } from "./own-data";
 import { Start } from "./start";
 
 export function App({ chat }: { chat: Chat }) {
@@ -68,6 +69,8 @@ function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
 }
 
 function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
+  const showsOwnData = useObservable(chat.showsOwnData);
+  if (showsOwnData && chat.isKnown) return <OwnData chat={chat} />;
   switch (stage.name) {
     case "loading":
       return (
@@ -79,6 +82,8 @@ function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
       return <Unavailable detail={stage.detail} onRetry={() => chat.loadConfig()} />;
     case "start":
       return <Start chat={chat} config={stage.config} />;
+    case "erased":
+      return <Erased chat={chat} token={stage.token} erasure={stage.erasure} />;
     case "talking":
       return <Conversation key={stage.log.conversationId} chat={chat} config={stage.config} log={stage.log} connection={stage.connection} />;
   }

@@ -1,0 +1,95 @@
+"""What rests in the queues of dead letters, for whoever has to take something out of them for good."""
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pika
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from chassis.bus.connection import parameters_of
+from chassis.bus.errors import Down
+from chassis.bus.topology import DEAD_LETTERS, DEFAULT_EXCHANGE, dead_queue
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 15.0
+NOT_FOUND = 404
+
+# In the text of a message the quotes would be escaped, so that nobody can write what is found here.
+_ids = re.compile(rb'"(?:conversation_id|visitor_id)":\s?"([^"\\]+)"')
+
+
+class Resting:
+    """Removes from the ``.dead`` of ``queues``, and from the common queue of dead letters, what tells of certain ids.
+
+    Each delivery is looked at once: one that stays goes to the end of its queue, confirmed, before it is acknowledged
+    at the front. A death in between leaves it there twice, which is once for whoever handles it. Any thread may call.
+    """
+
+    def __init__(self, url: str, *, name: str, queues: Iterable[str]) -> None:
+        self._parameters = parameters_of(url, f"{name} resting")
+        self._queues = (*map(dead_queue, queues), DEAD_LETTERS)
+        self._lock = threading.Lock()
+        self._channel: BlockingChannel | None = None
+        self._used_at = 0.0
+
+    def discard(self, ids: Collection[str]) -> Counter[str]:
+        """Remove every delivery about one of ``ids``; how many were, by id. Raises ``Down``."""
+        wanted = {each.encode(): each for each in ids}
+        removed: Counter[str] = Counter()
+        with self._lock:
+            try:
+                for queue in self._queues if wanted else ():
+                    self._discard(queue, wanted, removed)
+            except AMQPError as error:
+                self.close()
+                raise Down("no connection to the broker") from error
+        return removed
+
+    def close(self) -> None:
+        """Disconnect."""
+        channel, self._channel = self._channel, None
+        if channel is not None and channel.connection.is_open:
+            channel.connection.close()
+
+    def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> None:
+        for _ in range(self._count(queue)):
+            channel = self._opened()
+            got: Any = channel.basic_get(queue)
+            method, properties, body = got
+            if method is None:
+                return
+            found = {wanted[each] for each in _ids.findall(body) if each in wanted}
+            if found:
+                removed.update(found)
+                log.info("dead letter discarded", queue=queue)
+            else:
+                channel.basic_publish(DEFAULT_EXCHANGE, queue, body, properties, mandatory=True)
+            channel.basic_ack(method.delivery_tag)
+
+    def _count(self, queue: str) -> int:
+        try:
+            declared: Any = self._opened().queue_declare(queue, passive=True).method
+            return int(declared.message_count)
+        except ChannelClosedByBroker as error:
+            self._channel = None
+            if error.reply_code != NOT_FOUND:
+                raise
+            # Its consumer has never run, so there is nothing in it.
+            return 0
+
+    def _opened(self) -> BlockingChannel:
+        # Nobody answers heartbeats between two calls, so the broker may have hung up in a longer pause.
+        if self._channel is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+            self.close()
+        if self._channel is None or not self._channel.is_open:
+            self._channel = pika.BlockingConnection(self._parameters).channel()
+            self._channel.confirm_delivery()
+        self._used_at = time.monotonic()
+        return self._channel

@@ -1,0 +1,104 @@
+import { useEffect, useState } from "preact/hooks";
+
+import { explain } from "../shared/problems";
+import { Button } from "../shared/ui/button";
+import { Confirm } from "../shared/ui/confirm";
+import { getErasure, type Erasure } from "./api";
+import type { Chat } from "./chat";
+
+const CHECK_MS = 2_000;
+
+/** What a visitor can ask of us about themselves. */
+export function OwnData({ chat }: { chat: Chat }) {
+  const [isErasing, setErasing] = useState(false);
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState("");
+  const ask = async (what: () => Promise<void>) => {
+    setBusy(true);
+    setProblem("");
+    await what().catch((error) => setProblem(explain(error)));
+    setBusy(false);
+  };
+  return (
+    <div class="panel-middle" data-testid="own-data-view">
+      <h2>My data</h2>
+      <p>You can have a copy of everything we keep about you here, or have it erased.</p>
+      {problem && (
+        <p class="note problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <Button look="quiet" data-testid="copy" isBusy={isBusy} onClick={() => ask(async () => save("my-data.json", JSON.stringify(await chat.copy(), null, 2)))}>
+        Download a copy
+      </Button>
+      <Button look="danger" data-testid="erase" isBusy={isBusy} onClick={() => setErasing(true)}>
+        Erase everything
+      </Button>
+      <button type="button" class="link" data-testid="own-data-back" onClick={() => chat.showsOwnData.set(false)}>
+        Back
+      </button>
+      {isErasing && (
+        <Confirm
+          title="Erase everything about you?"
+          detail="This ends your conversation. What you wrote and answered is erased everywhere, and nobody can bring it back."
+          yes="Erase it"
+          no="Keep it"
+          testId="erase-confirm"
+          onYes={() => {
+            setErasing(false);
+            void ask(() => chat.erase());
+          }}
+          onNo={() => setErasing(false)}
+        />
+      )}
+    </div>
+  );
+}
+
+/** What the visitor is told whose data is erased, or being. */
+export function Erased({ chat, token, erasure }: { chat: Chat; token: string; erasure: Erasure }) {
+  const { status, certificate } = useErasure(token, erasure);
+  if (erasure.reason === "minor") {
+    return (
+      <div class="panel-middle" role="status" data-testid="erased" data-reason="minor">
+        <h2>Thank you for coming by</h2>
+        <p>This chat is for people who are 18 or older, so we have to stop here. Nothing you told us is kept.</p>
+        <p>If you need help, please ask somebody you trust to write to us.</p>
+      </div>
+    );
+  }
+  return (
+    <div class="panel-middle" role="status" data-testid="erased" data-reason="asked" data-status={status}>
+      <h2>{status === "completed" ? "Everything is erased" : "Erasing…"}</h2>
+      <p>{status === "completed" ? "Nothing about you is left here. You can keep a signed certificate of it." : "This takes a few seconds."}</p>
+      {certificate && (
+        <Button look="quiet" data-testid="certificate" onClick={() => save("erasure-certificate.jws", certificate)}>
+          Download the certificate
+        </Button>
+      )}
+      <button type="button" class="link" onClick={() => chat.startAgain()}>
+        Start a new conversation
+      </button>
+    </div>
+  );
+}
+
+function useErasure(token: string, first: Erasure): Erasure {
+  const [erasure, setErasure] = useState(first);
+  useEffect(() => {
+    if (!token || erasure.status === "completed" || erasure.reason === "minor") return;
+    // What could not be asked now is asked again.
+    const timer = setTimeout(() => getErasure(token).catch(() => ({ ...erasure })).then(setErasure), CHECK_MS);
+    return () => clearTimeout(timer);
+  }, [erasure]);
+  return erasure;
+}
+
+function save(name: string, content: string): void {
+  const url = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
