@@ -36,6 +36,7 @@ class Resting:
         self._parameters = parameters_of(url, f"{name} resting")
         self._queues = (*map(dead_queue, queues), DEAD_LETTERS)
         self._lock = threading.Lock()
+        self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
         self._used_at = 0.0
 
@@ -47,16 +48,16 @@ class Resting:
             try:
                 for queue in self._queues if wanted else ():
                     self._discard(queue, wanted, removed)
-            except AMQPError as error:
-                self.close()
+            except (AMQPError, OSError) as error:
+                self._connection = self._channel = None
                 raise Down("no connection to the broker") from error
         return removed
 
     def close(self) -> None:
         """Disconnect."""
-        channel, self._channel = self._channel, None
-        if channel is not None and channel.connection.is_open:
-            channel.connection.close()
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            connection.close()
 
     def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> None:
         for _ in range(self._count(queue)):
@@ -78,7 +79,6 @@ class Resting:
             declared: Any = self._opened().queue_declare(queue, passive=True).method
             return int(declared.message_count)
         except ChannelClosedByBroker as error:
-            self._channel = None
             if error.reply_code != NOT_FOUND:
                 raise
             # Its consumer has never run, so there is nothing in it.
@@ -86,10 +86,12 @@ class Resting:
 
     def _opened(self) -> BlockingChannel:
         # Nobody answers heartbeats between two calls, so the broker may have hung up in a longer pause.
-        if self._channel is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
+        if self._connection is None or not self._connection.is_open:
+            self._connection, self._channel = pika.BlockingConnection(self._parameters), None
         if self._channel is None or not self._channel.is_open:
-            self._channel = pika.BlockingConnection(self._parameters).channel()
+            self._channel = self._connection.channel()
             self._channel.confirm_delivery()
         self._used_at = time.monotonic()
         return self._channel

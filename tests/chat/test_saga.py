@@ -229,7 +229,9 @@ def test_a_conversation_that_turns_up_in_between_is_found(world: World):
 
 def said(world: World, *commands: Command) -> list:
     bus = RecordingBus()
-    relay = Relay(conversations=world.context.conversations, visitors=world.context.visitors, bus=bus)
+    relay = Relay(
+        conversations=world.context.conversations, visitors=world.context.visitors, bus=bus, clock=world.clock
+    )
     relay.handle([a_delivery(command) for command in commands])
     return bus.published
 
