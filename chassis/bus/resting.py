@@ -1,5 +1,6 @@
 """What rests in the queues of dead letters, for whoever has to take something out of them for good."""
 
+import contextlib
 import re
 import threading
 import time
@@ -49,7 +50,8 @@ class Resting:
                 for queue in self._queues if wanted else ():
                     self._discard(queue, wanted, removed)
             except (AMQPError, OSError) as error:
-                self._connection = self._channel = None
+                with contextlib.suppress(AMQPError, OSError):
+                    self.close()
                 raise Down("no connection to the broker") from error
         return removed
 
