@@ -20,6 +20,8 @@ from chassis.bus.topology import DEAD_LETTERS, DEFAULT_EXCHANGE, dead_queue
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 15.0
+EMPTY_FOR_SECONDS = 0.5
+"""For how long queues that were found empty count as empty: many ask one after the other."""
 NOT_FOUND = 404
 
 # In the text of a message the quotes would be escaped, so that nobody can write what is found here.
@@ -40,15 +42,19 @@ class Resting:
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
         self._used_at = 0.0
+        self._empty_at = -EMPTY_FOR_SECONDS
 
     def discard(self, ids: Collection[str]) -> Counter[str]:
         """Remove every delivery about one of ``ids``; how many were, by id. Raises ``Down``."""
         wanted = {each.encode(): each for each in ids}
         removed: Counter[str] = Counter()
         with self._lock:
+            if time.monotonic() - self._empty_at < EMPTY_FOR_SECONDS:
+                return removed
+            began = time.monotonic()
             try:
-                for queue in self._queues if wanted else ():
-                    self._discard(queue, wanted, removed)
+                if wanted and not sum(self._discard(queue, wanted, removed) for queue in self._queues):
+                    self._empty_at = began
             except (AMQPError, OSError) as error:
                 with contextlib.suppress(AMQPError, OSError):
                     self.close()
@@ -61,13 +67,15 @@ class Resting:
         if connection is not None and connection.is_open:
             connection.close()
 
-    def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> None:
-        for _ in range(self._count(queue)):
+    def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> int:
+        """Looks through the queue; how much was in it."""
+        length = self._count(queue)
+        for _ in range(length):
             channel = self._opened()
             got: Any = channel.basic_get(queue)
             method, properties, body = got
             if method is None:
-                return
+                break
             found = {wanted[each] for each in _ids.findall(body) if each in wanted}
             if found:
                 removed.update(found)
@@ -75,6 +83,7 @@ class Resting:
             else:
                 channel.basic_publish(DEFAULT_EXCHANGE, queue, body, properties, mandatory=True)
             channel.basic_ack(method.delivery_tag)
+        return length
 
     def _count(self, queue: str) -> int:
         try:

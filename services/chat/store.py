@@ -48,6 +48,8 @@ LOG_PAGE = 200
 ACCEPTED = frozenset({"status", "operator", "accepted_at", "accepted_by_command"})
 CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
 PARTS_AT_ONCE = 500
+MOST_WAITING = 500
+MOST_DOUBLINGS = 5
 EMPTY_LOG_KEPT = timedelta(days=1)
 """How long the wordless places of a dropped log still stand against late writers."""
 
@@ -204,10 +206,14 @@ class VisitorStore:
 
 
 class ErasureStore:
-    """Keeps the state of the erasures, and in the end of each customer's day only how many there were."""
+    """Keeps the state of the erasures, and in the end of each customer's day only how many there were.
 
-    def __init__(self, database: Database[Document]) -> None:
+    While ``most_waiting`` receipts are missing, no further erasure begins its look.
+    """
+
+    def __init__(self, database: Database[Document], *, most_waiting: int = MOST_WAITING) -> None:
         self._database = database
+        self._most_waiting = most_waiting
         self._erasures = database["erasures"]
         self._parts = database["erasure_parts"]
         self._counts = database["erased_counts"]
@@ -231,17 +237,26 @@ class ErasureStore:
             ]
         )
         self._parts.create_index([("erasure_id", ASCENDING), ("waiting", ASCENDING)])
+        self._parts.create_index([("waiting", ASCENDING)])
         per_day = [("customer_id", ASCENDING), ("day", DESCENDING), ("reason", ASCENDING)]
         self._counts.create_index(per_day, unique=True)
 
     @unavailable()
-    def claim(self, now: datetime, *, until: datetime, limit: int) -> list[Erasure]:
-        """Those that are due, for this caller alone until then."""
+    def claim(self, now: datetime, *, retry_after: timedelta, limit: int) -> list[Erasure]:
+        """Those that are due, for this caller alone for ``retry_after``, and each time in one look for twice as long.
+
+        While more receipts are missing than are worked off in that time, only those whose look has begun: to ask for
+        more would have everybody do the same work again and again.
+        """
+        due: Document = {"due_at": {"$lte": now}}
+        missing = {"waiting": {"$in": list(SERVICES)}}
+        if self._parts.count_documents(missing, limit=self._most_waiting) == self._most_waiting:
+            due["asked"] = {"$gt": 0}
         claimed: list[Erasure] = []
         while len(claimed) < limit:
             found = self._erasures.find_one_and_update(
-                {"due_at": {"$lte": now}},
-                {"$set": {"due_at": until}},
+                due,
+                _claimed(now, retry_after),
                 sort=[("due_at", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
@@ -313,7 +328,7 @@ class ErasureStore:
         """End the present look, which has removed ``removed``, and begin the next at ``at``."""
         present = {"_id": erasure.erasure_id, "look": erasure.look, "completed_at": None}
         together = total(erasure.removed, removed)
-        changes = {"look": erasure.look + 1, "found": {}, "removed": together, "due_at": at}
+        changes = {"look": erasure.look + 1, "found": {}, "removed": together, "due_at": at, "asked": 0}
         self._erasures.update_one(present, {"$set": changes})
 
     def complete(self, erasure: Erasure, *, certificate: str, completed_at: datetime) -> bool:
@@ -328,7 +343,7 @@ class ErasureStore:
 
         def work(session: ClientSession) -> bool:
             changes = {"completed_at": completed_at, "certificate": certificate}
-            update = {"$set": changes, "$unset": {"visitor_id": "", "due_at": "", "found": ""}}
+            update = {"$set": changes, "$unset": {"visitor_id": "", "due_at": "", "found": "", "asked": ""}}
             if self._parts.find_one(_owing_to(erasure.erasure_id), {"_id": 1}, session=session):
                 return False
             if not self._erasures.update_one(running, update, session=session).matched_count:
@@ -370,6 +385,14 @@ def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document
 
 def _owing_to(erasure_id: str) -> Document:
     return {"erasure_id": erasure_id, "waiting": {"$in": list(SERVICES)}}
+
+
+def _claimed(now: datetime, retry_after: timedelta) -> list[Document]:
+    asked = {"$ifNull": ["$asked", 0]}
+    factor = {"$pow": [2, {"$min": [asked, MOST_DOUBLINGS]}]}
+    pause = {"$multiply": [int(retry_after.total_seconds() * 1000), factor]}
+    until = {"$dateAdd": {"startDate": {"$literal": now}, "unit": "millisecond", "amount": {"$toLong": pause}}}
+    return [{"$set": {"due_at": until, "asked": {"$add": [asked, 1]}}}]
 
 
 def _new_part(erasure: Erasure, conversation_id: str) -> UpdateOne:
@@ -641,11 +664,25 @@ class ConversationStore:
             removed = total({"conversations": int(was_there), "messages": words})
             self._parts.bulk_write([_received(owed(removed=removed))], session=session)
 
+        if self._is_bare(which, mine):
+            self._receive(owed(removed={}))
+            return True
         try:
             transaction(self._database, work)
         except DuplicateKeyError:
             return False
         return True
+
+    @unavailable()
+    def _is_bare(self, which: Document, mine: Document) -> bool:
+        """Whether it is erased already, which its places make sure that it stays: every look but the first."""
+        if not self._conversations.find_one({**which, "erased_at": {"$ne": None}}, {"_id": 1}):
+            return False
+        return not self._messages.find_one({**mine, "text": {"$exists": True}}, {"_id": 1})
+
+    @unavailable()
+    def _receive(self, receipt: Receipt) -> None:
+        self._parts.bulk_write([_received(receipt)])
 
     def _last_place(self, mine: Document, erased_at: datetime, session: ClientSession) -> Document:
         top = self._messages.find_one(mine, {"seq": 1}, sort=[("seq", DESCENDING)], session=session)
