@@ -9,7 +9,6 @@ client_id, sender)``.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -151,6 +150,7 @@ class VisitorStore:
     def forget_visits(self, customer_id: str, visitor_id: str) -> None:
         self._visits.delete_many({"customer_id": customer_id, "visitor_id": visitor_id})
 
+    @unavailable()
     def begin_erasure(
         self,
         customer_id: str,
@@ -164,39 +164,51 @@ class VisitorStore:
 
         ``conversation_id`` is one that is to be part of it whatever becomes of the conversation meanwhile.
         """
+        # No transaction: one that a killed process leaves open locks what it wrote for a minute, and this is done by
+        # the relay, for which everybody waits. Each step may be taken again instead.
+        while True:
+            erasure = self._begun(customer_id, visitor_id, reason=reason, now=now)
+            gone = {"token_hash": f"erased:{visitor_id}", "erased_at": now, "reason": erasure.reason}
+            mine = {"_id": visitor_id, "customer_id": customer_id}
+            if not self.is_erased(customer_id, visitor_id):
+                self._visitors.replace_one(mine, {"customer_id": customer_id, **gone}, upsert=True)
+            if conversation_id is None or self._is_part(erasure, conversation_id):
+                return erasure
+
+    def _begun(self, customer_id: str, visitor_id: str, *, reason: ErasureReason, now: datetime) -> Erasure:
+        before = self._visitors.find_one({"_id": visitor_id, "customer_id": customer_id}) or {}
+        was_there = "token_hash" in before and not before.get("erased_at")
+        fresh = Erasure(
+            erasure_id=new_id(),
+            customer_id=customer_id,
+            visitor_id=visitor_id,
+            reason=before.get("reason", reason),
+            requested_at=now,
+            token_hash=before["token_hash"] if was_there else "",
+            found={"visitors": 1} if was_there else {},
+        )
         mine = {"customer_id": customer_id, "visitor_id": visitor_id}
-        gone = {"customer_id": customer_id, "token_hash": f"erased:{visitor_id}", "erased_at": now, "reason": reason}
-
-        def work(session: ClientSession) -> Erasure:
-            # Written to, so that it conflicts with the end of the same erasure.
-            running = self._erasures.find_one_and_update(mine, {"$set": {"due_at": now}}, session=session)
-            erasure = _erasure(running) if running else begun(session)
-            if conversation_id is not None:
-                self._parts.bulk_write([_new_part(erasure, conversation_id)], session=session)
-            return erasure
-
-        def begun(session: ClientSession) -> Erasure:
-            visitor = {"_id": visitor_id, "customer_id": customer_id}
-            before = self._visitors.find_one_and_replace(visitor, gone, upsert=True, session=session) or {}
-            was_there = "token_hash" in before and not before.get("erased_at")
-            erasure = Erasure(
-                erasure_id=new_id(),
-                customer_id=customer_id,
-                visitor_id=visitor_id,
-                reason=before.get("reason", reason),
-                requested_at=now,
-                token_hash=before["token_hash"] if was_there else "",
-                found={"visitors": 1} if was_there else {},
-            )
-            self._erasures.insert_one({**_document(erasure, key="erasure_id"), "due_at": now}, session=session)
-            return erasure
-
+        new = {name: value for name, value in _document(fresh, key="erasure_id").items() if name not in mine}
         while True:
             try:
-                return transaction(self._database, work)
+                found = self._erasures.find_one_and_update(
+                    mine,
+                    {"$setOnInsert": new, "$set": {"due_at": now}},
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
             except DuplicateKeyError:
                 # Two began at once: it is there now.
                 continue
+            return _erasure(found or {})
+
+    def _is_part(self, erasure: Erasure, conversation_id: str) -> bool:
+        """Make the conversation part of the erasure; False if that was completed meanwhile."""
+        self._parts.bulk_write([_new_part(erasure, conversation_id)])
+        if self._erasures.find_one({"_id": erasure.erasure_id, "completed_at": None}, {"_id": 1}):
+            return True
+        self._parts.delete_one({"_id": conversation_id, "erasure_id": erasure.erasure_id})
+        return False
 
     @unavailable()
     def erasure_by_token(self, token_hash: str) -> Erasure | None:
@@ -428,6 +440,7 @@ class ConversationStore:
         self._database = database
         self._configuration = database["configuration"]
         self._parts = database["erasure_parts"]
+        self._erasures = database["erasures"]
         self._conversations = database["conversations"]
         self._messages = database["messages"]
 
@@ -642,6 +655,7 @@ class ConversationStore:
         )
         return True
 
+    @unavailable()
     def erase(self, customer_id: str, conversation_id: str, *, erasure_id: str, look: int, erased_at: datetime) -> bool:
         """Leave nothing of the conversation but that it is erased, with the receipt for it; False when another writer
         was in between, and it has to be done again.
@@ -649,26 +663,41 @@ class ConversationStore:
         The places of the log stay for a day, bare of everything but their number, so that a writer which was away finds
         every one of them taken, and the one after the last.
         """
+        # No transaction, as in ``VisitorStore.begin_erasure``: each step may be taken again.
         mine = {"customer_id": customer_id, "conversation_id": conversation_id}
         which = {"_id": conversation_id, "customer_id": customer_id}
-        gone = _conversation_document(erased(customer_id, conversation_id, erased_at=erased_at))
-        owed = partial(Receipt, service="chat", erasure_id=erasure_id, conversation_id=conversation_id, look=look)
+        owed = {"_id": conversation_id, "erasure_id": erasure_id, "look": look, "waiting": "chat"}
+        if not self._is_bare(which, mine):
+            self._count_once(owed, which, mine)
+            if not self._fence_off(mine, erased_at):
+                return False
+            gone = _conversation_document(erased(customer_id, conversation_id, erased_at=erased_at))
+            del gone["_id"]
+            self._conversations.replace_one(which, gone)
+            self._messages.update_many(mine, _bare(erased_at))
+        self._parts.update_one(owed, {"$pull": {"waiting": "chat"}})
+        if not self._parts.find_one(_owing_to(erasure_id), {"_id": 1}):
+            running = {"_id": erasure_id, "due_at": {"$gt": erased_at}}
+            self._erasures.update_one(running, {"$set": {"due_at": erased_at}})
+        return True
 
-        def work(session: ClientSession) -> None:
-            before = self._conversations.find_one_and_replace(which, gone, session=session)
-            was_there = before is not None and before.get("erased_at") is None
-            words = self._messages.count_documents({**mine, "text": {"$exists": True}}, session=session)
-            self._messages.update_many(mine, _bare(erased_at), session=session)
-            if was_there:
-                self._messages.insert_one(self._last_place(mine, erased_at, session), session=session)
-            removed = total({"conversations": int(was_there), "messages": words})
-            self._parts.bulk_write([_received(owed(removed=removed))], session=session)
+    def _count_once(self, owed: Document, which: Document, mine: Document) -> None:
+        """Write down what will be removed, before it is: who comes again after a death would count too little."""
+        was_there = self._conversations.find_one({**which, **STILL_THERE}, {"_id": 1}) is not None
+        words = self._messages.count_documents({**mine, "text": {"$exists": True}})
+        found = {"conversations": int(was_there), "messages": words}
+        uncounted = {**owed, "found.conversations": {"$exists": False}}
+        self._parts.update_one(uncounted, {"$set": {f"found.{kind}": number for kind, number in found.items()}})
 
-        if self._is_bare(which, mine):
-            self._receive(owed(removed={}))
+    def _fence_off(self, mine: Document, erased_at: datetime) -> bool:
+        """Take the place after the last one, so that nobody can add another; False when somebody just has."""
+        top = self._messages.find_one(mine, {"seq": 1, "client_id": 1}, sort=[("seq", DESCENDING)])
+        if top and top["client_id"] == f"erased:{top['seq']}":
             return True
+        seq = top["seq"] + 1 if top else 1
+        place = {"_id": new_id(), **mine, "seq": seq, "client_id": f"erased:{seq}", "dropped_at": erased_at}
         try:
-            transaction(self._database, work)
+            self._messages.insert_one(place)
         except DuplicateKeyError:
             return False
         return True
@@ -679,15 +708,6 @@ class ConversationStore:
         if not self._conversations.find_one({**which, "erased_at": {"$ne": None}}, {"_id": 1}):
             return False
         return not self._messages.find_one({**mine, "text": {"$exists": True}}, {"_id": 1})
-
-    @unavailable()
-    def _receive(self, receipt: Receipt) -> None:
-        self._parts.bulk_write([_received(receipt)])
-
-    def _last_place(self, mine: Document, erased_at: datetime, session: ClientSession) -> Document:
-        top = self._messages.find_one(mine, {"seq": 1}, sort=[("seq", DESCENDING)], session=session)
-        seq = top["seq"] + 1 if top else 1
-        return {"_id": new_id(), **mine, "seq": seq, "client_id": f"erased:{seq}", "dropped_at": erased_at}
 
 
 def _bare(erased_at: datetime) -> list[Document]:
