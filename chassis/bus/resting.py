@@ -1,5 +1,6 @@
 """What rests in the queues of dead letters, for whoever has to take something out of them for good."""
 
+import contextlib
 import re
 import threading
 import time
@@ -19,6 +20,8 @@ from chassis.bus.topology import DEAD_LETTERS, DEFAULT_EXCHANGE, dead_queue
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 15.0
+EMPTY_FOR_SECONDS = 0.5
+"""For how long queues that were found empty count as empty: many ask one after the other."""
 NOT_FOUND = 404
 
 # In the text of a message the quotes would be escaped, so that nobody can write what is found here.
@@ -36,35 +39,43 @@ class Resting:
         self._parameters = parameters_of(url, f"{name} resting")
         self._queues = (*map(dead_queue, queues), DEAD_LETTERS)
         self._lock = threading.Lock()
+        self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
         self._used_at = 0.0
+        self._empty_at = -EMPTY_FOR_SECONDS
 
     def discard(self, ids: Collection[str]) -> Counter[str]:
         """Remove every delivery about one of ``ids``; how many were, by id. Raises ``Down``."""
         wanted = {each.encode(): each for each in ids}
         removed: Counter[str] = Counter()
         with self._lock:
+            if time.monotonic() - self._empty_at < EMPTY_FOR_SECONDS:
+                return removed
+            began = time.monotonic()
             try:
-                for queue in self._queues if wanted else ():
-                    self._discard(queue, wanted, removed)
-            except AMQPError as error:
-                self.close()
+                if wanted and not sum(self._discard(queue, wanted, removed) for queue in self._queues):
+                    self._empty_at = began
+            except (AMQPError, OSError) as error:
+                with contextlib.suppress(AMQPError, OSError):
+                    self.close()
                 raise Down("no connection to the broker") from error
         return removed
 
     def close(self) -> None:
         """Disconnect."""
-        channel, self._channel = self._channel, None
-        if channel is not None and channel.connection.is_open:
-            channel.connection.close()
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            connection.close()
 
-    def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> None:
-        for _ in range(self._count(queue)):
+    def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> int:
+        """Looks through the queue; how much was in it."""
+        length = self._count(queue)
+        for _ in range(length):
             channel = self._opened()
             got: Any = channel.basic_get(queue)
             method, properties, body = got
             if method is None:
-                return
+                break
             found = {wanted[each] for each in _ids.findall(body) if each in wanted}
             if found:
                 removed.update(found)
@@ -72,13 +83,13 @@ class Resting:
             else:
                 channel.basic_publish(DEFAULT_EXCHANGE, queue, body, properties, mandatory=True)
             channel.basic_ack(method.delivery_tag)
+        return length
 
     def _count(self, queue: str) -> int:
         try:
             declared: Any = self._opened().queue_declare(queue, passive=True).method
             return int(declared.message_count)
         except ChannelClosedByBroker as error:
-            self._channel = None
             if error.reply_code != NOT_FOUND:
                 raise
             # Its consumer has never run, so there is nothing in it.
@@ -86,10 +97,12 @@ class Resting:
 
     def _opened(self) -> BlockingChannel:
         # Nobody answers heartbeats between two calls, so the broker may have hung up in a longer pause.
-        if self._channel is not None and time.monotonic() - self._used_at > IDLE_SECONDS:
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
+        if self._connection is None or not self._connection.is_open:
+            self._connection, self._channel = pika.BlockingConnection(self._parameters), None
         if self._channel is None or not self._channel.is_open:
-            self._channel = pika.BlockingConnection(self._parameters).channel()
+            self._channel = self._connection.channel()
             self._channel.confirm_delivery()
         self._used_at = time.monotonic()
         return self._channel

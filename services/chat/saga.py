@@ -24,7 +24,7 @@ from services.chat.store import ErasureStore
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 100
+AT_ONCE = 20
 THREADS = 4
 SENT_AT_ONCE = 200
 FEWEST_LOOKS = 2
@@ -77,7 +77,7 @@ class Eraser:
     def advance(self) -> int:
         """Take the next step of those that are due; how many they were. What fails is due again after a while."""
         present = self._clock()
-        due = self._erasures.claim(present, until=present + self._retry_after, limit=AT_ONCE)
+        due = self._erasures.claim(present, retry_after=self._retry_after, limit=AT_ONCE)
         if due:
             with ThreadPoolExecutor(THREADS) as threads:
                 list(threads.map(self._advance, due))

@@ -9,7 +9,6 @@ client_id, sender)``.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -54,6 +53,8 @@ ACCEPTED = frozenset({"status", "operator", "accepted_at", "accepted_by_command"
 ACKNOWLEDGED = frozenset({"acknowledged_policy_version", "policy_acknowledged_at"})
 CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
 PARTS_AT_ONCE = 500
+MOST_WAITING = 500
+MOST_DOUBLINGS = 5
 EMPTY_LOG_KEPT = timedelta(days=1)
 """How long the wordless places of a dropped log still stand against late writers."""
 AGREEMENT = "agreement"
@@ -157,6 +158,7 @@ class VisitorStore:
     def forget_visits(self, customer_id: str, visitor_id: str) -> None:
         self._visits.delete_many({"customer_id": customer_id, "visitor_id": visitor_id})
 
+    @unavailable()
     def begin_erasure(
         self,
         customer_id: str,
@@ -170,39 +172,51 @@ class VisitorStore:
 
         ``conversation_id`` is one that is to be part of it whatever becomes of the conversation meanwhile.
         """
+        # No transaction: one that a killed process leaves open locks what it wrote for a minute, and this is done by
+        # the relay, for which everybody waits. Each step may be taken again instead.
+        while True:
+            erasure = self._begun(customer_id, visitor_id, reason=reason, now=now)
+            gone = {"token_hash": f"erased:{visitor_id}", "erased_at": now, "reason": erasure.reason}
+            mine = {"_id": visitor_id, "customer_id": customer_id}
+            if not self.is_erased(customer_id, visitor_id):
+                self._visitors.replace_one(mine, {"customer_id": customer_id, **gone}, upsert=True)
+            if conversation_id is None or self._is_part(erasure, conversation_id):
+                return erasure
+
+    def _begun(self, customer_id: str, visitor_id: str, *, reason: ErasureReason, now: datetime) -> Erasure:
+        before = self._visitors.find_one({"_id": visitor_id, "customer_id": customer_id}) or {}
+        was_there = "token_hash" in before and not before.get("erased_at")
+        fresh = Erasure(
+            erasure_id=new_id(),
+            customer_id=customer_id,
+            visitor_id=visitor_id,
+            reason=before.get("reason", reason),
+            requested_at=now,
+            token_hash=before["token_hash"] if was_there else "",
+            found={"visitors": 1} if was_there else {},
+        )
         mine = {"customer_id": customer_id, "visitor_id": visitor_id}
-        gone = {"customer_id": customer_id, "token_hash": f"erased:{visitor_id}", "erased_at": now, "reason": reason}
-
-        def work(session: ClientSession) -> Erasure:
-            # Written to, so that it conflicts with the end of the same erasure.
-            running = self._erasures.find_one_and_update(mine, {"$set": {"due_at": now}}, session=session)
-            erasure = _erasure(running) if running else begun(session)
-            if conversation_id is not None:
-                self._parts.bulk_write([_new_part(erasure, conversation_id)], session=session)
-            return erasure
-
-        def begun(session: ClientSession) -> Erasure:
-            visitor = {"_id": visitor_id, "customer_id": customer_id}
-            before = self._visitors.find_one_and_replace(visitor, gone, upsert=True, session=session) or {}
-            was_there = "token_hash" in before and not before.get("erased_at")
-            erasure = Erasure(
-                erasure_id=new_id(),
-                customer_id=customer_id,
-                visitor_id=visitor_id,
-                reason=before.get("reason", reason),
-                requested_at=now,
-                token_hash=before["token_hash"] if was_there else "",
-                found={"visitors": 1} if was_there else {},
-            )
-            self._erasures.insert_one({**_document(erasure, key="erasure_id"), "due_at": now}, session=session)
-            return erasure
-
+        new = {name: value for name, value in _document(fresh, key="erasure_id").items() if name not in mine}
         while True:
             try:
-                return transaction(self._database, work)
+                found = self._erasures.find_one_and_update(
+                    mine,
+                    {"$setOnInsert": new, "$set": {"due_at": now}},
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
             except DuplicateKeyError:
                 # Two began at once: it is there now.
                 continue
+            return _erasure(found or {})
+
+    def _is_part(self, erasure: Erasure, conversation_id: str) -> bool:
+        """Make the conversation part of the erasure; False if that was completed meanwhile."""
+        self._parts.bulk_write([_new_part(erasure, conversation_id)])
+        if self._erasures.find_one({"_id": erasure.erasure_id, "completed_at": None}, {"_id": 1}):
+            return True
+        self._parts.delete_one({"_id": conversation_id, "erasure_id": erasure.erasure_id})
+        return False
 
     @unavailable()
     def erasure_by_token(self, token_hash: str) -> Erasure | None:
@@ -212,10 +226,14 @@ class VisitorStore:
 
 
 class ErasureStore:
-    """Keeps the state of the erasures, and in the end of each customer's day only how many there were."""
+    """Keeps the state of the erasures, and in the end of each customer's day only how many there were.
 
-    def __init__(self, database: Database[Document]) -> None:
+    While ``most_waiting`` receipts are missing, no further erasure begins its look.
+    """
+
+    def __init__(self, database: Database[Document], *, most_waiting: int = MOST_WAITING) -> None:
         self._database = database
+        self._most_waiting = most_waiting
         self._erasures = database["erasures"]
         self._parts = database["erasure_parts"]
         self._counts = database["erased_counts"]
@@ -239,17 +257,26 @@ class ErasureStore:
             ]
         )
         self._parts.create_index([("erasure_id", ASCENDING), ("waiting", ASCENDING)])
+        self._parts.create_index([("waiting", ASCENDING)])
         per_day = [("customer_id", ASCENDING), ("day", DESCENDING), ("reason", ASCENDING)]
         self._counts.create_index(per_day, unique=True)
 
     @unavailable()
-    def claim(self, now: datetime, *, until: datetime, limit: int) -> list[Erasure]:
-        """Those that are due, for this caller alone until then."""
+    def claim(self, now: datetime, *, retry_after: timedelta, limit: int) -> list[Erasure]:
+        """Those that are due, for this caller alone for ``retry_after``, and each time in one look for twice as long.
+
+        While more receipts are missing than are worked off in that time, only those whose look has begun: to ask for
+        more would have everybody do the same work again and again.
+        """
+        due: Document = {"due_at": {"$lte": now}}
+        missing = {"waiting": {"$in": list(SERVICES)}}
+        if self._parts.count_documents(missing, limit=self._most_waiting) == self._most_waiting:
+            due["asked"] = {"$gt": 0}
         claimed: list[Erasure] = []
         while len(claimed) < limit:
             found = self._erasures.find_one_and_update(
-                {"due_at": {"$lte": now}},
-                {"$set": {"due_at": until}},
+                due,
+                _claimed(now, retry_after),
                 sort=[("due_at", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
@@ -326,7 +353,7 @@ class ErasureStore:
         """End the present look, which has removed ``removed``, and begin the next at ``at``."""
         present = {"_id": erasure.erasure_id, "look": erasure.look, "completed_at": None}
         together = total(erasure.removed, removed)
-        changes = {"look": erasure.look + 1, "found": {}, "removed": together, "due_at": at}
+        changes = {"look": erasure.look + 1, "found": {}, "removed": together, "due_at": at, "asked": 0}
         self._erasures.update_one(present, {"$set": changes})
 
     def complete(self, erasure: Erasure, *, certificate: str, completed_at: datetime) -> bool:
@@ -341,7 +368,7 @@ class ErasureStore:
 
         def work(session: ClientSession) -> bool:
             changes = {"completed_at": completed_at, "certificate": certificate}
-            update = {"$set": changes, "$unset": {"visitor_id": "", "due_at": "", "found": ""}}
+            update = {"$set": changes, "$unset": {"visitor_id": "", "due_at": "", "found": "", "asked": ""}}
             if self._parts.find_one(_owing_to(erasure.erasure_id), {"_id": 1}, session=session):
                 return False
             if not self._erasures.update_one(running, update, session=session).matched_count:
@@ -383,6 +410,14 @@ def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document
 
 def _owing_to(erasure_id: str) -> Document:
     return {"erasure_id": erasure_id, "waiting": {"$in": list(SERVICES)}}
+
+
+def _claimed(now: datetime, retry_after: timedelta) -> list[Document]:
+    asked = {"$ifNull": ["$asked", 0]}
+    factor = {"$pow": [2, {"$min": [asked, MOST_DOUBLINGS]}]}
+    pause = {"$multiply": [int(retry_after.total_seconds() * 1000), factor]}
+    until = {"$dateAdd": {"startDate": {"$literal": now}, "unit": "millisecond", "amount": {"$toLong": pause}}}
+    return [{"$set": {"due_at": until, "asked": {"$add": [asked, 1]}}}]
 
 
 def _new_part(erasure: Erasure, conversation_id: str, services: Sequence[Service] = SERVICES) -> UpdateOne:
@@ -447,6 +482,7 @@ class ConversationStore:
         self._database = database
         self._configuration = database["configuration"]
         self._parts = database["erasure_parts"]
+        self._erasures = database["erasures"]
         self._conversations = database["conversations"]
         self._messages = database["messages"]
 
@@ -691,6 +727,7 @@ class ConversationStore:
         )
         return True
 
+    @unavailable()
     def erase(self, customer_id: str, conversation_id: str, *, erasure_id: str, look: int, erased_at: datetime) -> bool:
         """Leave nothing of the conversation but that it is erased, with the receipt for it; False when another writer
         was in between, and it has to be done again.
@@ -698,31 +735,51 @@ class ConversationStore:
         The places of the log stay for a day, bare of everything but their number, so that a writer which was away finds
         every one of them taken, and the one after the last.
         """
+        # No transaction, as in ``VisitorStore.begin_erasure``: each step may be taken again.
         mine = {"customer_id": customer_id, "conversation_id": conversation_id}
         which = {"_id": conversation_id, "customer_id": customer_id}
-        gone = _conversation_document(erased(customer_id, conversation_id, erased_at=erased_at))
-        owed = partial(Receipt, service="chat", erasure_id=erasure_id, conversation_id=conversation_id, look=look)
+        owed = {"_id": conversation_id, "erasure_id": erasure_id, "look": look, "waiting": "chat"}
+        if not self._is_bare(which, mine):
+            self._count_once(owed, which, mine)
+            if not self._fence_off(mine, erased_at):
+                return False
+            gone = _conversation_document(erased(customer_id, conversation_id, erased_at=erased_at))
+            del gone["_id"]
+            self._conversations.replace_one(which, gone)
+            self._messages.update_many(mine, _bare(erased_at))
+        self._parts.update_one(owed, {"$pull": {"waiting": "chat"}})
+        if not self._parts.find_one(_owing_to(erasure_id), {"_id": 1}):
+            running = {"_id": erasure_id, "due_at": {"$gt": erased_at}}
+            self._erasures.update_one(running, {"$set": {"due_at": erased_at}})
+        return True
 
-        def work(session: ClientSession) -> None:
-            before = self._conversations.find_one_and_replace(which, gone, session=session)
-            was_there = before is not None and before.get("erased_at") is None
-            words = self._messages.count_documents({**mine, "text": {"$exists": True}}, session=session)
-            self._messages.update_many(mine, _bare(erased_at), session=session)
-            if was_there:
-                self._messages.insert_one(self._last_place(mine, erased_at, session), session=session)
-            removed = total({"conversations": int(was_there), "messages": words})
-            self._parts.bulk_write([_received(owed(removed=removed))], session=session)
+    def _count_once(self, owed: Document, which: Document, mine: Document) -> None:
+        """Write down what will be removed, before it is: who comes again after a death would count too little."""
+        was_there = self._conversations.find_one({**which, **STILL_THERE}, {"_id": 1}) is not None
+        words = self._messages.count_documents({**mine, "text": {"$exists": True}})
+        found = {"conversations": int(was_there), "messages": words}
+        uncounted = {**owed, "found.conversations": {"$exists": False}}
+        self._parts.update_one(uncounted, {"$set": {f"found.{kind}": number for kind, number in found.items()}})
 
+    def _fence_off(self, mine: Document, erased_at: datetime) -> bool:
+        """Take the place after the last one, so that nobody can add another; False when somebody just has."""
+        top = self._messages.find_one(mine, {"seq": 1, "client_id": 1}, sort=[("seq", DESCENDING)])
+        if top and top["client_id"] == f"erased:{top['seq']}":
+            return True
+        seq = top["seq"] + 1 if top else 1
+        place = {"_id": new_id(), **mine, "seq": seq, "client_id": f"erased:{seq}", "dropped_at": erased_at}
         try:
-            transaction(self._database, work)
+            self._messages.insert_one(place)
         except DuplicateKeyError:
             return False
         return True
 
-    def _last_place(self, mine: Document, erased_at: datetime, session: ClientSession) -> Document:
-        top = self._messages.find_one(mine, {"seq": 1}, sort=[("seq", DESCENDING)], session=session)
-        seq = top["seq"] + 1 if top else 1
-        return {"_id": new_id(), **mine, "seq": seq, "client_id": f"erased:{seq}", "dropped_at": erased_at}
+    @unavailable()
+    def _is_bare(self, which: Document, mine: Document) -> bool:
+        """Whether it is erased already, which its places make sure that it stays: every look but the first."""
+        if not self._conversations.find_one({**which, "erased_at": {"$ne": None}}, {"_id": 1}):
+            return False
+        return not self._messages.find_one({**mine, "text": {"$exists": True}}, {"_id": 1})
 
 
 def _bare(erased_at: datetime) -> list[Document]:

@@ -233,6 +233,9 @@ class SurveyStore:
         own = [{"conversation_id": conversation_id}, {"visitor_id": conversation_id, "placement": "offline"}]
         gone = key | {"erased_at": now, "expires_at": now + TOMBSTONE_KEPT}
 
+        def receipt(session: ClientSession) -> None:
+            self._outbox.add(announcing({}), session=session)
+
         def work(session: ClientSession) -> None:
             self._openings.replace_one(key, gone, upsert=True, session=session)
             found = {
@@ -244,7 +247,13 @@ class SurveyStore:
             removed = {kind: number for kind, number in found.items() if number}
             self._outbox.add(announcing(removed), session=session)
 
-        self._transaction(work)
+        self._transaction(receipt if self._is_bare(key) else work)
+
+    @mongo.unavailable()
+    def _is_bare(self, key: Mapping[str, Any]) -> bool:
+        """Whether it is erased already, and so lets nothing in: every look but the first."""
+        is_erased = self._openings.find_one({**key, "erased_at": {"$exists": True}}, {"_id": True}) is not None
+        return is_erased and self._responses.find_one(key, {"_id": True}) is None
 
     def _transaction(self, work: Callable[[ClientSession], T]) -> T:
         while True:

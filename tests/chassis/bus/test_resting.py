@@ -65,7 +65,7 @@ def test_what_is_no_text_at_all_stays(outside, resting):
 def test_it_can_be_asked_again_after_its_connection_was_lost(outside, resting):
     outside.publish(DEAD, about("gone"))
     assert resting.discard(["gone"]) == {"gone": 1}
-    resting._channel.connection.close()
+    resting._connection.close()
     outside.publish(DEAD, about("gone"))
 
     assert resting.discard(["gone"]) == {"gone": 1}
@@ -73,4 +73,4 @@ def test_it_can_be_asked_again_after_its_connection_was_lost(outside, resting):
 
 def test_without_a_broker_it_says_so():
     with pytest.raises(Down):
-        Resting("amqp://nobody@127.0.0.1:1/nowhere", name="tests", queues=[QUEUE]).discard(["x"])
+        Resting("amqp://nobody:secret@127.0.0.1:1/nowhere", name="tests", queues=[QUEUE]).discard(["x"])

@@ -22,7 +22,6 @@ export function OwnData({ chat }: { chat: Chat }) {
   return (
     <div class="panel-middle" data-testid="own-data-view">
       <h2>My data</h2>
-      <p>You can have a copy of everything we keep about you here, or have it erased.</p>
       {problem && (
         <p class="note problem" role="alert">
           {problem}
@@ -34,13 +33,13 @@ export function OwnData({ chat }: { chat: Chat }) {
       <Button look="danger" data-testid="erase" isBusy={isBusy} onClick={() => setErasing(true)}>
         Erase everything
       </Button>
-      <button type="button" class="link" data-testid="own-data-back" onClick={() => chat.showsOwnData.set(false)}>
+      <Button look="quiet" onClick={() => chat.showsOwnData.set(false)}>
         Back
-      </button>
+      </Button>
       {isErasing && (
         <Confirm
           title="Erase everything about you?"
-          detail="This ends your conversation. What you wrote and answered is erased everywhere, and nobody can bring it back."
+          detail="It ends your conversation, and nobody can bring it back."
           yes="Erase it"
           no="Keep it"
           testId="erase-confirm"
@@ -63,22 +62,20 @@ export function Erased({ chat, token, erasure }: { chat: Chat; token: string; er
       <div class="panel-middle" role="status" data-testid="erased" data-reason="minor">
         <h2>Thank you for coming by</h2>
         <p>This chat is for people who are 18 or older, so we have to stop here. Nothing you told us is kept.</p>
-        <p>If you need help, please ask somebody you trust to write to us.</p>
       </div>
     );
   }
   return (
     <div class="panel-middle" role="status" data-testid="erased" data-reason="asked" data-status={status}>
       <h2>{status === "completed" ? "Everything is erased" : "Erasing…"}</h2>
-      <p>{status === "completed" ? "Nothing about you is left here. You can keep a signed certificate of it." : "This takes a few seconds."}</p>
       {certificate && (
         <Button look="quiet" data-testid="certificate" onClick={() => save("erasure-certificate.jws", certificate)}>
           Download the certificate
         </Button>
       )}
-      <button type="button" class="link" onClick={() => chat.startAgain()}>
+      <Button look="quiet" onClick={() => chat.startAgain()}>
         Start a new conversation
-      </button>
+      </Button>
     </div>
   );
 }
@@ -95,10 +92,7 @@ function useErasure(token: string, first: Erasure): Erasure {
 }
 
 function save(name: string, content: string): void {
-  const url = URL.createObjectURL(new Blob([content], { type: "application/octet-stream" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
+  const url = URL.createObjectURL(new Blob([content]));
+  Object.assign(document.createElement("a"), { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
