@@ -224,7 +224,7 @@ describe("starting", () => {
     answers["POST /api/v1/widget/conversations"] = () => ({ status: 409, body: { code: "minor", detail: "Thank you, but no." } });
     await show();
     await start();
-    expect(find("erased")?.dataset.reason).toBe("minor");
+    await vi.waitFor(() => expect(find("erased")?.dataset.reason).toBe("minor"));
     expect(find("composer")).toBeNull();
   });
 

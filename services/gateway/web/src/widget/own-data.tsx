@@ -4,12 +4,17 @@ import { explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
 import { Confirm } from "../shared/ui/confirm";
 import { getErasure, type Erasure } from "./api";
-import type { Chat } from "./chat";
+import type { Chat, Stage } from "./chat";
 
 const CHECK_MS = 2_000;
 
+/** Loaded when it is first wanted: most visitors never see it. */
+export function OwnData({ chat, stage }: { chat: Chat; stage: Stage }) {
+  return stage.name === "erased" ? <Erased chat={chat} token={stage.token} erasure={stage.erasure} /> : <Questions chat={chat} />;
+}
+
 /** What a visitor can ask of us about themselves. */
-export function OwnData({ chat }: { chat: Chat }) {
+function Questions({ chat }: { chat: Chat }) {
   const [isErasing, setErasing] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
@@ -55,7 +60,7 @@ export function OwnData({ chat }: { chat: Chat }) {
 }
 
 /** What the visitor is told whose data is erased, or being. */
-export function Erased({ chat, token, erasure }: { chat: Chat; token: string; erasure: Erasure }) {
+function Erased({ chat, token, erasure }: { chat: Chat; token: string; erasure: Erasure }) {
   const { status, certificate } = useErasure(token, erasure);
   if (erasure.reason === "minor") {
     return (
