@@ -5,6 +5,7 @@ whose row could not be deleted after it was published is published again, under 
 ``message_id``; whoever hears it must take twice for once.
 """
 
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -74,6 +75,16 @@ class Outbox:
         }
         with unavailable():
             self._rows.insert_one(row, session=session)
+
+    def retract(self, kind: type[Event], conversation_id: str, *, session: ClientSession) -> int:
+        """Forget events of ``kind`` about a conversation that are not published yet; how many they were.
+
+        One that a dispatcher has read already is published all the same.
+        """
+        named = f'"conversation_id":"{re.escape(conversation_id)}"'
+        with unavailable():
+            rows = {"type": kind.routing_key, "payload": {"$regex": named}}
+            return self._rows.delete_many(rows, session=session).deleted_count
 
 
 class Dispatcher:

@@ -12,6 +12,8 @@ import msgspec
 from contracts.payload import Command, Event
 
 SenderKind = Literal["visitor", "operator", "system"]
+ErasureReason = Literal["minor", "asked"]
+"""Why a visitor is erased: they are under 18, or they asked for it."""
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,23 @@ class DropLog(ConversationCommand, frozen=True, kw_only=True):
     routing_key = "chat.log.drop.v1"
 
 
+class FlagMinor(ConversationCommand, frozen=True, kw_only=True):
+    """An operator found that the visitor is under 18: collection stops here, and what there is gets erased."""
+
+    routing_key = "chat.minor.flag.v1"
+
+    operator_id: str
+
+
+class EraseLog(ConversationCommand, frozen=True, kw_only=True):
+    """The visitor of the conversation is erased: nothing of it may stay. ``look`` counts how often it is asked."""
+
+    routing_key = "chat.log.erase.v1"
+
+    erasure_id: str
+    look: int
+
+
 class ConversationEvent(Event, frozen=True, kw_only=True):
     """What all events about one conversation have in common."""
 
@@ -174,6 +193,24 @@ class PolicyAcknowledged(ConversationEvent, frozen=True, kw_only=True):
     acknowledged_at: datetime
 
 
+class ConversationErased(ConversationEvent, frozen=True, kw_only=True):
+    """Nothing more is said or kept in the conversation: its words are gone here, and are being erased elsewhere."""
+
+    routing_key = "chat.conversation.erased.v1"
+
+    erased_at: datetime
+
+
+class VisitorErased(Event, frozen=True, kw_only=True):
+    """A visitor is being erased: their token is dead, and their sockets must close."""
+
+    routing_key = "chat.visitor.erased.v1"
+
+    visitor_id: str
+    reason: ErasureReason
+    erased_at: datetime
+
+
 class MessagePosted(ConversationEvent, frozen=True, kw_only=True):
     """A message is stored: ``seq`` is its place in the conversation, from 1 and without gaps."""
 
@@ -206,6 +243,7 @@ REJECTION_CODES = {
     "not-open": "The conversation is closed.",
     "already-accepted": "Another operator has accepted this conversation.",
     "not-a-party": "Only the visitor and the operator who accepted can write here.",
+    "erased": "This conversation was erased.",
     "invalid": "The text is empty or too long.",
     "policy-not-acknowledged": "The privacy policy has changed; acknowledge the version in force first.",
 }
@@ -214,8 +252,19 @@ EVENTS = (
     ConversationOpened,
     ConversationAccepted,
     ConversationClosed,
+    ConversationErased,
     PolicyAcknowledged,
     MessagePosted,
     CommandRejected,
+    VisitorErased,
 )
-COMMANDS = (OpenConversation, PostMessage, AcknowledgePolicy, AcceptConversation, CloseConversation, DropLog)
+COMMANDS = (
+    OpenConversation,
+    PostMessage,
+    AcknowledgePolicy,
+    AcceptConversation,
+    CloseConversation,
+    DropLog,
+    FlagMinor,
+    EraseLog,
+)

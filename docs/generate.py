@@ -15,7 +15,10 @@ import msgspec
 
 from chassis.bus import WorkQueue
 from chassis.bus.publisher import MOST_EVENTS_TOGETHER
+from contracts import surveys as surveys_contract
+from contracts import transcripts as transcripts_contract
 from contracts.catalogue import COMMANDS, EVENTS, PAYLOADS
+from contracts.chat import COMMANDS as TO_PARTITIONS
 from contracts.payload import Command, Event, Payload
 from services.chat import consumer as chat
 from services.chat.relay import partition_queues
@@ -30,11 +33,16 @@ BUS_DOCUMENT = REPOSITORY / "docs/asyncapi-bus.json"
 
 SERVICES = ("accounts", "chat", "gateway", "surveys", "transcripts")
 WORK_QUEUES: dict[str, tuple[WorkQueue, ...]] = {
-    "chat": (chat.QUEUE,),
+    "chat": (chat.QUEUE, chat.RECEIPTS),
     "surveys": (surveys.QUEUE,),
     "transcripts": (transcripts.QUEUE,),
 }
 PARTITIONS = "chat.p"
+RECIPIENTS: dict[str, tuple[type[Command], ...]] = {
+    surveys_contract.ATTACHER: surveys_contract.COMMANDS,
+    transcripts_contract.RECORDER: transcripts_contract.COMMANDS,
+}
+"""The queues of commands that are no partitions of chat."""
 MADE_BUT_NOT_SENT = {("chat", "PostMessage")}
 """Chat turns the text of ``OpenConversation`` into the first message itself."""
 
@@ -106,7 +114,9 @@ def bus_document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {event.routing_key: _event_channel(event) for event in EVENTS} | {PARTITIONS: _partition_channel()},
+        "channels": {event.routing_key: _event_channel(event) for event in EVENTS}
+        | {PARTITIONS: _partition_channel()}
+        | {queue: _command_channel(queue, commands) for queue, commands in RECIPIENTS.items()},
         "operations": _operations(),
         "components": {
             "messages": {payload.__name__: _message(payload) for payload in PAYLOADS.values()},
@@ -133,7 +143,16 @@ def _partition_channel() -> dict[str, Any]:
             "partition": {"description": "Two digits, from 00.", "examples": ["00", "07"]},
             "count": {"description": "The number of partitions in force.", "examples": ["8"]},
         },
-        "messages": {command.__name__: _ref("components", "messages", command.__name__) for command in COMMANDS},
+        "messages": {command.__name__: _ref("components", "messages", command.__name__) for command in TO_PARTITIONS},
+        "bindings": _bindings("commands", "direct"),
+    }
+
+
+def _command_channel(queue: str, commands: Iterable[type[Command]]) -> dict[str, Any]:
+    return {
+        "address": queue,
+        "description": f"Commands to {queue.partition('.')[0]}, in the queue of what it hears.",
+        "messages": {command.__name__: _ref("components", "messages", command.__name__) for command in commands},
         "bindings": _bindings("commands", "direct"),
     }
 
@@ -154,7 +173,10 @@ def _operations() -> dict[str, Any]:
         for service, events in hears().items()
         for event in _in_order(events)
     }
-    carried_out = {f"chat.hears.{command.__name__}": _operation("receive", command) for command in COMMANDS}
+    carried_out = {
+        f"{channel_of(command).partition('.')[0]}.hears.{command.__name__}": _operation("receive", command)
+        for command in COMMANDS
+    }
     return sent | heard | carried_out
 
 
@@ -163,12 +185,18 @@ def _in_order(payloads: Iterable[type[Payload]]) -> list[type[Payload]]:
 
 
 def _operation(action: str, payload: type[Payload]) -> dict[str, Any]:
-    channel = PARTITIONS if issubclass(payload, Command) else payload.routing_key
+    channel = channel_of(payload)
     return {
         "action": action,
         "channel": _ref("channels", channel),
         "messages": [_ref("channels", channel, "messages", payload.__name__)],
     }
+
+
+def channel_of(payload: type[Payload]) -> str:
+    """The channel of the bus document that ``payload`` goes through."""
+    queues = [queue for queue, commands in RECIPIENTS.items() if payload in commands]
+    return queues[0] if queues else PARTITIONS if issubclass(payload, Command) else payload.routing_key
 
 
 def _message(payload: type[Payload]) -> dict[str, Any]:

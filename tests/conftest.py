@@ -14,6 +14,18 @@ from deploy.local.instance import Instance, Ports
 from deploy.local.stack import Stack
 from tests import ports
 
+# What all tests of the whole system share: a fixture that two folders define is two stacks.
+from tests.stack import (  # noqa: F401
+    address,
+    browser,
+    customer,
+    customers,
+    demo_site,
+    neighbour,
+    pytest_collection_modifyitems,
+    stack,
+)
+
 SPARE_VHOSTS = 60
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -28,11 +40,11 @@ def servers() -> Iterator[Instance]:
     if kept.supervisor.is_running():
         yield kept.instance
         return
-    stack = Stack(test_instance(REPOSITORY / "var" / f"test-{os.getpid()}"), say=lambda line: None)
-    stack.up_servers()
-    yield stack.instance
-    stack.down()
-    subprocess.run(["rm", "-r", "--", stack.instance.root], check=True)
+    own = Stack(test_instance(REPOSITORY / "var" / f"test-{os.getpid()}"), say=lambda line: None)
+    own.up_servers()
+    yield own.instance
+    own.down()
+    subprocess.run(["rm", "-r", "--", own.instance.root], check=True)
 
 
 def test_instance(root: Path) -> Instance:

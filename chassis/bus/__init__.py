@@ -18,6 +18,7 @@ from chassis.bus.errors import (
 )
 from chassis.bus.listener import Listener
 from chassis.bus.publisher import Bus
+from chassis.bus.resting import Resting
 from chassis.bus.topology import Topology, WorkQueue
 from chassis.bus.upkeep import Depth, Upkeep
 
@@ -34,6 +35,7 @@ __all__ = [
     "Refused",
     "Reject",
     "Restart",
+    "Resting",
     "Retry",
     "Subscriptions",
     "Topology",

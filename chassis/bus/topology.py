@@ -23,6 +23,11 @@ DEFAULT_EXCHANGE = ""
 _QUORUM = {"x-queue-type": "quorum"}
 
 
+def dead_queue(name: str) -> str:
+    """Where what the work queue ``name`` gives up on rests."""
+    return f"{name}.dead"
+
+
 @dataclass(frozen=True)
 class WorkQueue:
     """A durable, replicated queue whose deliveries are work that must be done.
@@ -53,7 +58,7 @@ class WorkQueue:
     @property
     def dead(self) -> str:
         """The queue where deliveries rest that will not be tried again."""
-        return f"{self.name}.dead"
+        return dead_queue(self.name)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ def command(instance: Instance) -> list[str]:
         "--replSet", "velaro",
         "--keyFile", str(_key_file(home, instance.secrets.replica_key)),
         "--wiredTigerCacheSizeGB", "1",
+        # A slow command is logged with what it writes, which may be what people said.
+        "--slowms", "1000000",
         "--networkMessageCompressors", "disabled",
         "--setParameter", "diagnosticDataCollectionEnabled=false",
         "--logpath", str(home / "mongod.log"),

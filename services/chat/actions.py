@@ -8,7 +8,7 @@ import structlog
 
 from chassis.bus import Bus, Reject
 from chassis.ids import new_id
-from contracts.chat import DropLog
+from contracts.chat import DropLog, ErasureReason
 from contracts.partitions import command_key
 from contracts.transcripts import TranscriptSealed
 from services.chat.model import (
@@ -18,9 +18,12 @@ from services.chat.model import (
     Conversation,
     ConversationNotFound,
     ConversationView,
+    Erasure,
     History,
+    OwnData,
     Place,
     Status,
+    UnderAge,
     Visit,
     Visitor,
     VisitorNotFound,
@@ -37,7 +40,7 @@ log = structlog.get_logger(__name__)
 def record_visit(
     customer_id: str, arrival: Arrival, *, visitors: VisitorStore, now: datetime
 ) -> tuple[Visit, str | None]:
-    """The visit, and for a new visitor the token: shown this once, kept only as a hash."""
+    """The visit, and for a new visitor the token: shown this once, kept only as a hash. Raises ``UnderAge``."""
     visitor = _recognised(customer_id, arrival, visitors=visitors)
     token = None
     if visitor is None:
@@ -45,21 +48,40 @@ def record_visit(
         visitor = _new_visitor(customer_id, arrival, token, now=now)
         visitors.add_visitor(customer_id, visitor)
     visit = began(arrival, visitor, visit_id=new_id(), now=now)
-    if token is None:
-        current = visitors.continue_visit(customer_id, visit, seen_since=now - VISIT_PAUSE)
-        if current is not None:
-            return msgspec.structs.replace(visit, visit_id=current), None
+    if token is not None:
+        visitors.add_visit(customer_id, visit)
+        return visit, token
+    visit = _continued_or_added(customer_id, visit, visitors=visitors)
+    if visitors.is_erased(customer_id, visitor.visitor_id):
+        # Erased since they were recognised. It may not have seen this visit, so that it goes here.
+        visitors.forget_visits(customer_id, visitor.visitor_id)
+        return record_visit(customer_id, arrival, visitors=visitors, now=now)
+    return visit, None
+
+
+def _continued_or_added(customer_id: str, visit: Visit, *, visitors: VisitorStore) -> Visit:
+    current = visitors.continue_visit(customer_id, visit, seen_since=visit.seen_at - VISIT_PAUSE)
+    if current is not None:
+        return msgspec.structs.replace(visit, visit_id=current)
     visitors.add_visit(customer_id, visit)
-    return visit, token
+    return visit
 
 
 def _recognised(customer_id: str, arrival: Arrival, *, visitors: VisitorStore) -> Visitor | None:
     if arrival.visitor_token is None:
         return None
     visitor = visitors.visitor_by_token(token_hash(arrival.visitor_token))
+    if visitor is None:
+        _refuse_minor(arrival.visitor_token, visitors=visitors)
     if visitor is None or (visitor.customer_id, visitor.site_id) != (customer_id, arrival.site_id):
         return None
     return visitor
+
+
+def _refuse_minor(token: str, *, visitors: VisitorStore) -> None:
+    erasure = visitors.erasure_by_token(token_hash(token))
+    if erasure is not None and erasure.reason == "minor":
+        raise UnderAge
 
 
 def _new_visitor(customer_id: str, arrival: Arrival, token: str, *, now: datetime) -> Visitor:
@@ -130,7 +152,7 @@ def show_conversation(
 ) -> ConversationView:
     """One conversation as it stands."""
     conversation = conversations.conversation(customer_id, conversation_id)
-    if conversation is None or not _may_see(conversation, visitor_id):
+    if conversation is None or conversation.erased_at or not _may_see(conversation, visitor_id):
         raise ConversationNotFound
     last = {} if conversation.is_sealed else conversations.last_messages(customer_id, [conversation_id])
     position = conversations.position(customer_id, conversation) if conversation.status == "queued" else None
@@ -151,7 +173,7 @@ def read_messages(
     messages = conversations.messages(customer_id, conversation_id, after=after, limit=limit)
     heads = conversations.heads(customer_id, [conversation_id])
     head = heads.get((customer_id, conversation_id))
-    if head is None or not _may_see(head.conversation, visitor_id):
+    if head is None or head.conversation.erased_at or not _may_see(head.conversation, visitor_id):
         raise ConversationNotFound
     return History(
         messages=() if head.conversation.is_sealed else tuple(messages),
@@ -182,11 +204,42 @@ def _may_see(conversation: Conversation, visitor_id: str | None) -> bool:
     return visitor_id in (None, conversation.visitor_id)
 
 
+def ask_erasure(
+    customer_id: str, visitor_id: str, *, reason: ErasureReason, visitors: VisitorStore, now: datetime
+) -> Erasure:
+    """Begin to erase everything there is of a visitor; who asks twice asked once."""
+    erasure = visitors.begin_erasure(customer_id, visitor_id, reason=reason, now=now)
+    log.info("erasure begun", erasure_id=erasure.erasure_id, reason=erasure.reason)
+    return erasure
+
+
+def find_erasure(token: str, *, visitors: VisitorStore) -> Erasure:
+    """How the erasure stands of the visitor whose token this was."""
+    erasure = visitors.erasure_by_token(token_hash(token))
+    if erasure is None:
+        raise VisitorNotFound
+    return erasure
+
+
+def own_data(customer_id: str, visitor_id: str, *, visitors: VisitorStore, conversations: ConversationStore) -> OwnData:
+    """What chat holds of a visitor, beside what was said."""
+    visitor = visitors.visitor(customer_id, visitor_id)
+    if visitor is None:
+        raise VisitorNotFound
+    return OwnData(
+        visitor=visitor,
+        visits=visitors.visits(customer_id, visitor_id),
+        captures=conversations.captures(customer_id, visitor_id),
+    )
+
+
 def drop_log(event: TranscriptSealed, *, conversations: ConversationStore, bus: Bus, partitions: int) -> None:
     """Have the conversation's own writer drop its log, if what was sealed is what was said."""
     conversation = conversations.conversation(event.customer_id, event.conversation_id)
     if conversation is None:
         raise Reject("a transcript of no conversation")
+    if conversation.erased_at is not None:
+        return
     if (conversation.last_seq, conversation.digest) != (event.last_seq, event.digest):
         raise Reject("the transcript is not what was said")
     if conversation.is_sealed:

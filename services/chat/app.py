@@ -5,11 +5,12 @@ from apiflask import APIFlask
 from chassis import auth, mongo, web
 from services.chat import routes
 from services.chat.bootstrap import SERVICE, Context, bootstrap
-from services.chat.model import ConversationNotFound, VisitorNotFound
+from services.chat.model import ConversationNotFound, UnderAge, VisitorNotFound
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     ConversationNotFound: (404, "not-found"),
     VisitorNotFound: (404, "not-found"),
+    UnderAge: (409, "minor"),
 }
 
 

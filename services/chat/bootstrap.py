@@ -13,7 +13,7 @@ from chassis import logs, mongo, settings
 from chassis.auth import TokenVerifier
 from chassis.bus import Bus
 from services.chat.settings import Settings
-from services.chat.store import ConversationStore, PresenceStore, RelayStore, VisitorStore
+from services.chat.store import ConversationStore, ErasureStore, PresenceStore, RelayStore, VisitorStore
 
 SERVICE = "chat"
 
@@ -33,6 +33,7 @@ class Context:
     visitors: VisitorStore
     presence: PresenceStore
     relays: RelayStore
+    erasures: ErasureStore
 
 
 def bootstrap(chosen: Settings | None = None) -> Context:
@@ -56,10 +57,12 @@ def assemble(chosen: Settings | None = None) -> Context:
         visitors=VisitorStore(database),
         presence=PresenceStore(database),
         relays=RelayStore(database),
+        erasures=ErasureStore(database),
     )
     made.conversations.ensure_indexes()
     made.visitors.ensure_indexes()
     made.presence.ensure_indexes()
+    made.erasures.ensure_indexes()
     return made
 
 

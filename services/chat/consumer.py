@@ -1,19 +1,26 @@
-"""What chat listens to."""
+"""What chat listens to, and the thread that drives erasures."""
 
+import threading
 from functools import partial
 
 import structlog
 
 from chassis import operations
-from chassis.bus import Bus, Consumer, Subscriptions, WorkQueue
+from chassis.bus import BatchConsumer, Bus, Consumer, Resting, Subscriptions, WorkQueue
+from chassis.certificates import Signer
 from chassis.commands import stop_when_told
-from contracts.transcripts import TranscriptSealed
-from services.chat import actions
+from contracts.partitions import partition_queue
+from contracts.surveys import AnswersErased
+from contracts.transcripts import TranscriptErased, TranscriptSealed
+from services.chat import actions, saga
 from services.chat.bootstrap import SERVICE, Context, bootstrap, started_bus
 
 log = structlog.get_logger(__name__)
 
 QUEUE = WorkQueue(name="chat.drop-logs", hears=(TranscriptSealed,))
+RECEIPTS = WorkQueue(name="chat.collect-receipts", hears=(TranscriptErased, AnswersErased))
+LINGER_SECONDS = 0.05
+"""How long a batch of receipts may fill: they come many at a time, and a batch costs what one does."""
 
 
 def subscriptions(context: Context, bus: Bus) -> Subscriptions:
@@ -28,6 +35,34 @@ def subscriptions(context: Context, bus: Bus) -> Subscriptions:
     }
 
 
+def receipts(context: Context) -> BatchConsumer:
+    """The queue of receipts, and what is done with batches from it."""
+    return BatchConsumer(
+        context.settings.amqp_url.get_secret_value(),
+        service=SERVICE,
+        queues=[RECEIPTS],
+        payloads=RECEIPTS.hears,
+        handle=partial(saga.collect_receipts, erasures=context.erasures),
+        linger=LINGER_SECONDS,
+    )
+
+
+def eraser(context: Context, bus: Bus) -> saga.Eraser:
+    """Who drives the erasures."""
+    settings = context.settings
+    url = settings.amqp_url.get_secret_value()
+    own = [QUEUE.name, RECEIPTS.name, *map(partition_queue, range(settings.partitions))]
+    return saga.Eraser(
+        erasures=context.erasures,
+        bus=bus,
+        resting=Resting(url, name=SERVICE, queues=own),
+        signer=Signer(SERVICE, settings.service_key.get_secret_value()),
+        partitions=settings.partitions,
+        look_after=settings.erasure_look_after,
+        retry_after=settings.erasure_retry_after,
+    )
+
+
 def main() -> None:
     """Run until told to stop."""
     stop = stop_when_told()
@@ -35,8 +70,20 @@ def main() -> None:
     url = context.settings.amqp_url.get_secret_value()
     with started_bus(context.settings) as bus:
         consumer = Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context, bus))
-        bind = context.settings.operations_bind
-        operations.serve(SERVICE, bind, parts={"bus": bus, "queue": consumer}, database=context.database)
+        collector = receipts(context)
+        others = [
+            threading.Thread(target=collector.run, args=(stop,), name="receipts"),
+            threading.Thread(target=eraser(context, bus).run, args=(stop,), name="eraser"),
+        ]
+        for thread in others:
+            thread.start()
+        parts: dict[str, operations.Part] = {"bus": bus, "queue": consumer, "receipts": collector}
+        operations.serve(SERVICE, context.settings.operations_bind, parts=parts, database=context.database)
         log.info("consumer started", queue=QUEUE.name)
-        consumer.run(stop)
+        try:
+            consumer.run(stop)
+        finally:
+            stop.set()
+            for thread in others:
+                thread.join()
     log.info("consumer stopped")

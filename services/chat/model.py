@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -24,7 +24,9 @@ from contracts.chat import (
     ConversationAccepted,
     ConversationClosed,
     ConversationCommand,
+    ConversationErased,
     ConversationOpened,
+    ErasureReason,
     MessagePosted,
     OpenConversation,
     Page,
@@ -33,7 +35,13 @@ from contracts.chat import (
     Sender,
 )
 
-Status = Literal["queued", "active", "closed"]
+Status = Literal["queued", "active", "closed", "erased"]
+Service = Literal["chat", "surveys", "transcripts"]
+
+SERVICES: tuple[Service, ...] = ("chat", "transcripts", "surveys")
+OF_VISITORS: tuple[Service, ...] = ("surveys",)
+"""Who may hold something of a visitor that belongs to no conversation."""
+"""Who holds something of a conversation, and gives a receipt when it is erased."""
 
 VISIT_PAUSE = timedelta(minutes=30)
 """A visitor who loads the next page within this time is still on the same visit."""
@@ -51,6 +59,10 @@ class ConversationNotFound(Exception):
 
 class VisitorNotFound(Exception):
     """No such visitor."""
+
+
+class UnderAge(Exception):
+    """The token belonged to a visitor who was found to be under 18: nothing is collected from them again."""
 
 
 class Refused(Exception):
@@ -165,9 +177,12 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     is_sealed: bool = False
     policy_acknowledged_at: datetime | None = None
+    erased_at: datetime | None = None
 
     @property
     def status(self) -> Status:
+        if self.erased_at is not None:
+            return "erased"
         if self.closed_at is not None:
             return "closed"
         return "active" if self.operator else "queued"
@@ -207,7 +222,7 @@ class Head(msgspec.Struct, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        return self.end is None and self.conversation.closed_at is None
+        return self.end is None and self.conversation.status in ("queued", "active")
 
 
 class Place(NamedTuple):
@@ -266,7 +281,7 @@ def refusal_of(command: PostMessage, head: Head | None) -> str | None:
     if head is None or _is_foreign(command.sender, head.conversation):
         return "not-found"
     if not head.is_open:
-        return "not-open"
+        return _ended_code(head)
     if not _is_party(command.sender, head.conversation):
         return "not-a-party"
     if command.policy_version is not None and not _covers(
@@ -274,6 +289,10 @@ def refusal_of(command: PostMessage, head: Head | None) -> str | None:
     ):
         return "policy-not-acknowledged"
     return None if 1 <= len(command.text) <= TEXT_MAX_LENGTH else "invalid"
+
+
+def _ended_code(head: Head) -> str:
+    return "erased" if head.conversation.erased_at else "not-open"
 
 
 def plan_posts(
@@ -371,7 +390,7 @@ def accepted(command: AcceptConversation, head: Head | None, *, accepted_at: dat
     if conversation.accepted_by_command == command.command_id:
         return conversation
     if not head.is_open:
-        raise Refused("not-open")
+        raise Refused(_ended_code(head))
     if conversation.operator is None:
         return msgspec.structs.replace(
             conversation,
@@ -411,7 +430,7 @@ def ended(command: CloseConversation, head: Head | None, *, closed_at: datetime,
     if head.end is not None and head.end.closed_by_command == command.command_id:
         return head.end
     if not head.is_open:
-        raise Refused("not-open")
+        raise Refused(_ended_code(head))
     if command.closed_by.kind != "system" and not _is_party(command.closed_by, head.conversation):
         raise Refused("not-a-party")
     return End(
@@ -434,6 +453,23 @@ def closed(conversation: Conversation, end: End, digest: str) -> Conversation:
         closed_by_command=end.closed_by_command,
         last_seq=end.seq - 1,
         digest=digest,
+    )
+
+
+def erased(customer_id: str, conversation_id: str, *, erased_at: datetime) -> Conversation:
+    """What stays of a conversation for a while: that it is erased, so that nothing late brings it back."""
+    return Conversation(
+        customer_id=customer_id,
+        conversation_id=conversation_id,
+        site_id="",
+        visitor_id="",
+        visitor_name="",
+        department=None,
+        acknowledged_policy_version="",
+        capture=Capture(),
+        opened_at=erased_at,
+        opened_by_command="",
+        erased_at=erased_at,
     )
 
 
@@ -532,3 +568,94 @@ def conversation_closed(conversation: Conversation, *, caused_by: str) -> Conver
         last_seq=conversation.last_seq,
         digest=conversation.digest,
     )
+
+
+def conversation_erased(conversation_id: str, customer_id: str, *, caused_by: str, at: datetime) -> ConversationErased:
+    return ConversationErased(
+        customer_id=customer_id, conversation_id=conversation_id, caused_by=caused_by, erased_at=at
+    )
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """One visitor of one customer, on the way to being forgotten; the state of the saga, however often it is killed.
+
+    Everything is asked for in looks. The first finds what there is. The last finds nothing, which is how we know that
+    it is done. ``found`` is what the present look has removed of the visitor and their visits, ``removed`` what the
+    looks before it have removed of everything.
+    """
+
+    erasure_id: str
+    customer_id: str
+    visitor_id: str = ""
+    reason: ErasureReason
+    requested_at: datetime
+    token_hash: str = ""
+    look: int = 1
+    found: dict[str, int] = {}
+    removed: dict[str, int] = {}
+    completed_at: datetime | None = None
+    certificate: str = ""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One conversation of an erasure: who still owes a receipt in the present look, and what it has found."""
+
+    conversation_id: str
+    customer_id: str
+    erasure_id: str
+    look: int
+    waiting: tuple[Service, ...]
+    found: dict[str, int] = {}
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A service has looked for a conversation, removed what it found, and has nothing of it left."""
+
+    service: Service
+    erasure_id: str
+    conversation_id: str
+    look: int
+    removed: dict[str, int]
+
+
+class ErasedCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of the erasures of a customer's day: how many there were."""
+
+    day: str
+    reason: ErasureReason
+    visitors: int
+    conversations: int
+
+
+class OwnData(msgspec.Struct, frozen=True, kw_only=True):
+    """What chat holds of a visitor: themselves, their visits, and what was captured where the log is still here."""
+
+    visitor: Visitor
+    visits: list[Visit]
+    captures: dict[str, Capture]
+
+
+def total(*counts: Mapping[str, int]) -> dict[str, int]:
+    """The sum of the counts, kind by kind, without those of which there was nothing."""
+    kinds = sorted({kind for each in counts for kind in each})
+    sums = {kind: sum(each.get(kind, 0) for each in counts) for kind in kinds}
+    return {kind: number for kind, number in sums.items() if number}
+
+
+CERTIFICATE = "velaro-erasure+jws"
+"""What a certificate's header says it is, so that it is taken for nothing else that the service signs."""
+
+
+def certificate_of(erasure: Erasure, *, completed_at: datetime) -> dict[str, Any]:
+    """What the signed certificate states. It names nobody: whoever holds it knows whose data it was."""
+    return {
+        "erasure_id": erasure.erasure_id,
+        "customer_id": erasure.customer_id,
+        "reason": erasure.reason,
+        "requested_at": erasure.requested_at.isoformat(),
+        "completed_at": completed_at.isoformat(),
+        "services": sorted(SERVICES),
+        "removed": erasure.removed,
+        "looks": erasure.look,
+        "left": 0,
+    }

@@ -31,8 +31,12 @@ from contracts.chat import (
     ConversationCommand,
     ConversationEvent,
     DropLog,
+    EraseLog,
+    ErasureReason,
+    FlagMinor,
     OpenConversation,
     PostMessage,
+    VisitorErased,
 )
 from contracts.digest import digest_of
 from contracts.partitions import partition_key, partition_queue
@@ -228,12 +232,20 @@ class Relay:
                     self._close(command)
                 case DropLog():
                     self._drop_log(command)
+                case FlagMinor():
+                    self._flag_minor(command)
+                case EraseLog():
+                    self._erase_log(command)
         except Refused as refusal:
             self._announce([model.command_rejected(command, refusal.code)])
         return []
 
     def _open(self, command: OpenConversation) -> list[PostMessage]:
         conversation = self._opened(command)
+        if self._visitors.is_erased(command.customer_id, command.visitor_id):
+            # Erased while their command was on its way, or in between: nobody has heard of the conversation yet.
+            self._begin_erasure(command, command.visitor_id, reason="asked")
+            raise Refused("erased")
         self._announce([model.conversation_opened(conversation, caused_by=command.command_id)])
         first = model.first_message(command, conversation)
         return [first] if first else []
@@ -320,6 +332,49 @@ class Relay:
         self._heads.forget([model.conversation_key(command)])
         if not self._conversations.drop_log(command.customer_id, command.conversation_id, dropped_at=self._clock()):
             log.warning("log not dropped: conversation not closed", conversation_id=command.conversation_id)
+
+    def _flag_minor(self, command: FlagMinor) -> None:
+        """From here on nothing is taken down in this conversation; the saga sees to everything else of its visitor."""
+        head = self._head(command)
+        if head is None:
+            raise Refused("not-found")
+        conversation = head.conversation
+        if conversation.erased_at is None:
+            self._begin_erasure(command, conversation.visitor_id, reason="minor")
+        self._announce([self._erased(command)])
+
+    def _begin_erasure(self, command: ConversationCommand, visitor_id: str, *, reason: ErasureReason) -> None:
+        conversation_id, erased_at = command.conversation_id, self._clock()
+        erasure = self._visitors.begin_erasure(
+            command.customer_id, visitor_id, reason=reason, now=erased_at, conversation_id=conversation_id
+        )
+        self._erase(command, erasure_id=erasure.erasure_id, look=erasure.look)
+        # The saga tells it too, but later, and until then the token would open doors.
+        gone = VisitorErased(customer_id=command.customer_id, visitor_id=visitor_id, reason=reason, erased_at=erased_at)
+        self._answers.append(self._bus.publish(gone))
+
+    def _erase_log(self, command: EraseLog) -> None:
+        self._erase(command, erasure_id=command.erasure_id, look=command.look)
+        self._announce([self._erased(command)])
+
+    def _erase(self, command: ConversationCommand, *, erasure_id: str, look: int) -> None:
+        self._heads.forget([model.conversation_key(command)])
+        for _ in range(2):
+            if self._conversations.erase(
+                command.customer_id,
+                command.conversation_id,
+                erasure_id=erasure_id,
+                look=look,
+                erased_at=self._clock(),
+            ):
+                return
+            _fence_rejections.labels("seq").inc()
+        raise Restart
+
+    def _erased(self, command: ConversationCommand) -> ConversationEvent:
+        return model.conversation_erased(
+            command.conversation_id, command.customer_id, caused_by=command.command_id, at=self._clock()
+        )
 
     def _keep(self, head: Head | None, conversation: Conversation, store: Callable[[Conversation], bool]) -> bool:
         """Store what the conversation has become, if it has changed; False when another writer changed it before."""

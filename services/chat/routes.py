@@ -7,13 +7,19 @@ from chassis.auth import Role
 from chassis.clock import now
 from services.chat import actions
 from services.chat.bootstrap import context
+from services.chat.model import VisitorNotFound
 from services.chat.schemas import (
     ConversationReply,
     ConversationsQuery,
     ConversationsReply,
+    ErasedCountsQuery,
+    ErasedCountsReply,
+    ErasureBody,
+    ErasureReply,
     IntrospectionBody,
     MessagesQuery,
     MessagesReply,
+    OwnDataReply,
     PartitionsReply,
     PresenceReply,
     VisitBody,
@@ -130,6 +136,51 @@ def end_presence() -> str:
     """The caller leaves, as far as their session goes."""
     actions.end_presence(auth.customer(), auth.caller().session_id, presence=context().presence)
     return ""
+
+
+@blueprint.get("/own-data")
+@blueprint.output(OwnDataReply)
+@auth.require_role("visitor")
+def show_own_data() -> OwnDataReply:
+    """What chat holds of the visitor who asks, beside what was said."""
+    data = actions.own_data(
+        auth.customer(), _visitor() or "", visitors=context().visitors, conversations=context().conversations
+    )
+    return OwnDataReply.of(data)
+
+
+@blueprint.post("/erasures")
+@blueprint.input(ErasureBody, arg_name="body")
+@blueprint.output(ErasureReply, status_code=202)
+@auth.require_role("visitor")
+def ask_erasure(body: ErasureBody) -> ErasureReply:
+    """Begin to erase everything there is of the visitor who asks."""
+    caller = auth.caller()
+    if not caller.subject:
+        raise VisitorNotFound
+    erasure = actions.ask_erasure(
+        auth.customer(), caller.subject, reason=body.reason, visitors=context().visitors, now=now()
+    )
+    return ErasureReply.of(erasure)
+
+
+@blueprint.post("/erasure-introspections")
+@blueprint.input(IntrospectionBody, arg_name="body")
+@blueprint.output(ErasureReply)
+@auth.require_role("public", "service")
+def introspect_erasure(body: IntrospectionBody) -> ErasureReply:
+    """How the erasure stands of the visitor whose token this was; the token is the only thing asked for."""
+    return ErasureReply.of(actions.find_erasure(body.token, visitors=context().visitors))
+
+
+@blueprint.get("/erased-counts")
+@blueprint.input(ErasedCountsQuery, location="query", arg_name="query")
+@blueprint.output(ErasedCountsReply)
+@auth.require_role("owner", "admin", "operator", "analyst")
+def list_erased_counts(query: ErasedCountsQuery) -> ErasedCountsReply:
+    """How many visitors and conversations were erased, day by day, the latest first."""
+    counts = context().erasures.counts(auth.customer(), before=query.before, limit=query.limit)
+    return ErasedCountsReply.of(counts)
 
 
 def _visitor() -> str | None:

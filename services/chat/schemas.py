@@ -9,8 +9,18 @@ import msgspec
 from pydantic import AfterValidator, Field
 
 from chassis.web import Body, Query, Reply
-from contracts.chat import Page, SenderKind
-from services.chat.model import Arrival, ConversationView, History, Message, Place, Status
+from contracts.chat import ErasureReason, Page, SenderKind
+from services.chat.model import (
+    Arrival,
+    ConversationView,
+    ErasedCount,
+    Erasure,
+    History,
+    Message,
+    OwnData,
+    Place,
+    Status,
+)
 
 PAGE_LIMIT = 200
 
@@ -184,4 +194,92 @@ class MessagesReply(Reply):
             last_seq=history.last_seq,
             status=history.status,
             is_sealed=history.is_sealed,
+        )
+
+
+class ErasureBody(Body):
+    reason: ErasureReason
+
+
+class ErasureReply(Reply):
+    erasure_id: str
+    reason: ErasureReason
+    status: Literal["running", "completed"]
+    requested_at: datetime
+    completed_at: datetime | None
+    removed: dict[str, int]
+    certificate: str
+
+    @classmethod
+    def of(cls, erasure: Erasure) -> Self:
+        return cls(
+            erasure_id=erasure.erasure_id,
+            reason=erasure.reason,
+            status="completed" if erasure.completed_at else "running",
+            requested_at=erasure.requested_at,
+            completed_at=erasure.completed_at,
+            removed=erasure.removed,
+            certificate=erasure.certificate,
+        )
+
+
+class ErasedCountsQuery(Query):
+    before: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+
+
+class ErasedCountReply(Reply):
+    day: str
+    reason: ErasureReason
+    visitors: int
+    conversations: int
+
+
+class ErasedCountsReply(Reply):
+    days: list[ErasedCountReply]
+
+    @classmethod
+    def of(cls, counts: list[ErasedCount]) -> Self:
+        return cls(days=[ErasedCountReply.model_validate(count) for count in counts])
+
+
+class PageReply(Reply):
+    url: str
+    title: str
+    referrer: str
+
+
+class CaptureReply(Reply):
+    ip: str
+    user_agent: str
+    language: str
+    page: PageReply | None
+
+
+class OwnVisitReply(Reply):
+    started_at: datetime
+    seen_at: datetime
+    ip: str
+    user_agent: str
+    language: str
+    pages: list[PageReply]
+
+
+class OwnVisitorReply(Reply):
+    visitor_id: str
+    name: str
+    created_at: datetime
+
+
+class OwnDataReply(Reply):
+    visitor: OwnVisitorReply
+    visits: list[OwnVisitReply]
+    captures: dict[str, CaptureReply]
+
+    @classmethod
+    def of(cls, data: OwnData) -> Self:
+        return cls(
+            visitor=OwnVisitorReply.model_validate(data.visitor),
+            visits=[OwnVisitReply.model_validate(visit) for visit in data.visits],
+            captures={key: CaptureReply.model_validate(capture) for key, capture in data.captures.items()},
         )

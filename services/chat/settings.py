@@ -1,5 +1,7 @@
 """What chat reads from its environment."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from chassis.settings import StoreSettings
@@ -11,3 +13,5 @@ class Settings(StoreSettings):
     """Everything the processes of chat read from their environment."""
 
     partitions: int = Field(default=8, ge=1, le=MOST_PARTITIONS)
+    erasure_look_after: timedelta = Field(default=timedelta(seconds=5), ge=timedelta(0))
+    erasure_retry_after: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))

@@ -13,26 +13,37 @@ from typing import Any, TypeVar
 
 import msgspec
 import pymongo
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from chassis.mongo import Document, StoreUnavailable, unavailable
-from contracts.chat import Sender
+from chassis.ids import new_id
+from chassis.mongo import Document, StoreUnavailable, transaction, unavailable
+from contracts.chat import Capture, ErasureReason, Sender
 from services.chat.model import (
+    OF_VISITORS,
     PRESENCE_LASTS,
+    SERVICES,
     TRAIL_LENGTH,
     Conversation,
     ConversationKey,
     End,
+    ErasedCount,
+    Erasure,
     Head,
     Message,
     MessageKey,
+    Part,
     Place,
+    Receipt,
+    Service,
     Status,
     Visit,
     Visitor,
+    erased,
     message_key,
+    total,
 )
 from services.chat.shares import Agreement, Shares
 
@@ -41,10 +52,17 @@ LOG_PAGE = 200
 ACCEPTED = frozenset({"status", "operator", "accepted_at", "accepted_by_command"})
 ACKNOWLEDGED = frozenset({"acknowledged_policy_version", "policy_acknowledged_at"})
 CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
+PARTS_AT_ONCE = 500
+MOST_WAITING = 500
+MOST_DOUBLINGS = 5
 EMPTY_LOG_KEPT = timedelta(days=1)
 """How long the wordless places of a dropped log still stand against late writers."""
 AGREEMENT = "agreement"
 BEAT_TIMEOUT_SECONDS = 2.0
+
+TOMBSTONE_KEPT = timedelta(days=30)
+"""How long the bare id of what was erased still stands against whatever arrives late, a restored backup included."""
+STILL_THERE = {"erased_at": None}
 
 
 class Fenced(Exception):
@@ -60,12 +78,16 @@ class VisitorStore:
     """Keeps visitors and their visits."""
 
     def __init__(self, database: Database[Document]) -> None:
+        self._database = database
         self._visitors = database["visitors"]
         self._visits = database["visits"]
+        self._erasures = database["erasures"]
+        self._parts = database["erasure_parts"]
 
     @unavailable()
     def ensure_indexes(self) -> None:
         self._visitors.create_index([("token_hash", ASCENDING)], unique=True)
+        self._visitors.create_index("erased_at", expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()), sparse=True)
         self._visits.create_index([("visitor_id", ASCENDING), ("seen_at", DESCENDING)])
 
     @unavailable()
@@ -115,6 +137,314 @@ class VisitorStore:
         )
         return found["_id"] if found else None
 
+    @unavailable()
+    def visits(self, customer_id: str, visitor_id: str) -> list[Visit]:
+        """All their visits, the first one first."""
+        found = self._visits.find({"customer_id": customer_id, "visitor_id": visitor_id}).sort("seen_at", ASCENDING)
+        return [_object(document, Visit, key="visit_id") for document in found]
+
+    @unavailable()
+    def visitor(self, customer_id: str, visitor_id: str) -> Visitor | None:
+        found = self._visitors.find_one({"_id": visitor_id, "customer_id": customer_id, **STILL_THERE})
+        return _object(found, Visitor, key="visitor_id") if found else None
+
+    @unavailable()
+    def is_erased(self, customer_id: str, visitor_id: str) -> bool:
+        """Whether the visitor is. Ask after writing: then either this sees it, or the erasure what was written."""
+        gone = {"_id": visitor_id, "customer_id": customer_id, "erased_at": {"$ne": None}}
+        return self._visitors.find_one(gone, {"_id": 1}) is not None
+
+    @unavailable()
+    def forget_visits(self, customer_id: str, visitor_id: str) -> None:
+        self._visits.delete_many({"customer_id": customer_id, "visitor_id": visitor_id})
+
+    @unavailable()
+    def begin_erasure(
+        self,
+        customer_id: str,
+        visitor_id: str,
+        *,
+        reason: ErasureReason,
+        now: datetime,
+        conversation_id: str | None = None,
+    ) -> Erasure:
+        """From now on the visitor's token is nobody's, and the saga has its work; the same one for who begins twice.
+
+        ``conversation_id`` is one that is to be part of it whatever becomes of the conversation meanwhile.
+        """
+        # No transaction: one that a killed process leaves open locks what it wrote for a minute, and this is done by
+        # the relay, for which everybody waits. Each step may be taken again instead.
+        while True:
+            erasure = self._begun(customer_id, visitor_id, reason=reason, now=now)
+            gone = {"token_hash": f"erased:{visitor_id}", "erased_at": now, "reason": erasure.reason}
+            mine = {"_id": visitor_id, "customer_id": customer_id}
+            if not self.is_erased(customer_id, visitor_id):
+                self._visitors.replace_one(mine, {"customer_id": customer_id, **gone}, upsert=True)
+            if conversation_id is None or self._is_part(erasure, conversation_id):
+                return erasure
+
+    def _begun(self, customer_id: str, visitor_id: str, *, reason: ErasureReason, now: datetime) -> Erasure:
+        before = self._visitors.find_one({"_id": visitor_id, "customer_id": customer_id}) or {}
+        was_there = "token_hash" in before and not before.get("erased_at")
+        fresh = Erasure(
+            erasure_id=new_id(),
+            customer_id=customer_id,
+            visitor_id=visitor_id,
+            reason=before.get("reason", reason),
+            requested_at=now,
+            token_hash=before["token_hash"] if was_there else "",
+            found={"visitors": 1} if was_there else {},
+        )
+        mine = {"customer_id": customer_id, "visitor_id": visitor_id}
+        new = {name: value for name, value in _document(fresh, key="erasure_id").items() if name not in mine}
+        while True:
+            try:
+                found = self._erasures.find_one_and_update(
+                    mine,
+                    {"$setOnInsert": new, "$set": {"due_at": now}},
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+            except DuplicateKeyError:
+                # Two began at once: it is there now.
+                continue
+            return _erasure(found or {})
+
+    def _is_part(self, erasure: Erasure, conversation_id: str) -> bool:
+        """Make the conversation part of the erasure; False if that was completed meanwhile."""
+        self._parts.bulk_write([_new_part(erasure, conversation_id)])
+        if self._erasures.find_one({"_id": erasure.erasure_id, "completed_at": None}, {"_id": 1}):
+            return True
+        self._parts.delete_one({"_id": conversation_id, "erasure_id": erasure.erasure_id})
+        return False
+
+    @unavailable()
+    def erasure_by_token(self, token_hash: str) -> Erasure | None:
+        """The erasure of the visitor whose token this was: the one thing the token is still good for."""
+        found = self._erasures.find_one({"token_hash": token_hash})
+        return _erasure(found) if found else None
+
+
+class ErasureStore:
+    """Keeps the state of the erasures, and in the end of each customer's day only how many there were.
+
+    While ``most_waiting`` receipts are missing, no further erasure begins its look.
+    """
+
+    def __init__(self, database: Database[Document], *, most_waiting: int = MOST_WAITING) -> None:
+        self._database = database
+        self._most_waiting = most_waiting
+        self._erasures = database["erasures"]
+        self._parts = database["erasure_parts"]
+        self._counts = database["erased_counts"]
+        self._visits = database["visits"]
+        self._conversations = database["conversations"]
+
+    @unavailable()
+    def ensure_indexes(self) -> None:
+        visitor = [("customer_id", ASCENDING), ("visitor_id", ASCENDING)]
+        named = {"visitor_id": {"$gt": ""}}
+        self._erasures.create_indexes(
+            [
+                IndexModel(visitor, unique=True, partialFilterExpression=named),
+                IndexModel([("token_hash", ASCENDING)]),
+                IndexModel([("due_at", ASCENDING)], sparse=True),
+                IndexModel(
+                    [("completed_at", ASCENDING)],
+                    expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()),
+                    partialFilterExpression={"completed_at": {"$type": "date"}},
+                ),
+            ]
+        )
+        self._parts.create_index([("erasure_id", ASCENDING), ("waiting", ASCENDING)])
+        self._parts.create_index([("waiting", ASCENDING)])
+        per_day = [("customer_id", ASCENDING), ("day", DESCENDING), ("reason", ASCENDING)]
+        self._counts.create_index(per_day, unique=True)
+
+    @unavailable()
+    def claim(self, now: datetime, *, retry_after: timedelta, limit: int) -> list[Erasure]:
+        """Those that are due, for this caller alone for ``retry_after``, and each time in one look for twice as long.
+
+        While more receipts are missing than are worked off in that time, only those whose look has begun: to ask for
+        more would have everybody do the same work again and again.
+        """
+        due: Document = {"due_at": {"$lte": now}}
+        missing = {"waiting": {"$in": list(SERVICES)}}
+        if self._parts.count_documents(missing, limit=self._most_waiting) == self._most_waiting:
+            due["asked"] = {"$gt": 0}
+        claimed: list[Erasure] = []
+        while len(claimed) < limit:
+            found = self._erasures.find_one_and_update(
+                due,
+                _claimed(now, retry_after),
+                sort=[("due_at", ASCENDING)],
+                return_document=ReturnDocument.AFTER,
+            )
+            if found is None:
+                break
+            claimed.append(_erasure(found))
+        return claimed
+
+    def forget_visits(self, erasure: Erasure) -> None:
+        """Remove the visitor's visits, and count them in the present look."""
+        mine = {"customer_id": erasure.customer_id, "visitor_id": erasure.visitor_id}
+
+        def work(session: ClientSession) -> None:
+            if number := self._visits.delete_many(mine, session=session).deleted_count:
+                self._count_found(erasure, {"visits": number}, session=session)
+
+        transaction(self._database, work)
+
+    @unavailable()
+    def count_found(self, erasure: Erasure, found: Mapping[str, int]) -> None:
+        """Count what was removed of the visitor themselves in the present look."""
+        self._count_found(erasure, found)
+
+    def _count_found(self, erasure: Erasure, found: Mapping[str, int], *, session: ClientSession | None = None) -> None:
+        added = {f"found.{kind}": number for kind, number in found.items()}
+        self._erasures.update_one({"_id": erasure.erasure_id, "look": erasure.look}, {"$inc": added}, session=session)
+
+    @unavailable()
+    def gather_parts(self, erasure: Erasure) -> None:
+        """Make the visitor's conversations parts of the present look, those that were parts of an earlier one too."""
+        mine = {"customer_id": erasure.customer_id, "visitor_id": erasure.visitor_id}
+        found = self._conversations.find(mine, {"_id": 1}, batch_size=PARTS_AT_ONCE)
+        for documents in _batches(found, PARTS_AT_ONCE):
+            self._parts.bulk_write([_new_part(erasure, document["_id"]) for document in documents], ordered=False)
+        # What was left while nobody was there has no conversation, and goes by its visitor.
+        self._parts.bulk_write([_new_part(erasure, erasure.visitor_id, OF_VISITORS)])
+        earlier: Document = {"erasure_id": erasure.erasure_id, "look": {"$lt": erasure.look}}
+        again = {"look": erasure.look, "found": {}}
+        own = {"_id": erasure.visitor_id}
+        self._parts.update_many(earlier | own, {"$set": again | {"waiting": list(OF_VISITORS)}})
+        self._parts.update_many(earlier, {"$set": again | {"waiting": list(SERVICES)}})
+
+    @unavailable()
+    def waiting_parts(self, erasure: Erasure) -> Iterator[Part]:
+        """The parts that lack a receipt."""
+        for document in self._parts.find(_owing_to(erasure.erasure_id), batch_size=PARTS_AT_ONCE):
+            yield _object(document, Part, key="conversation_id")
+
+    @unavailable()
+    def receive(self, receipts: Sequence[Receipt], *, now: datetime) -> None:
+        """Take the receipts down, each once; an erasure that now has all of its look is due at once."""
+        if receipts:
+            self._parts.bulk_write([_received(receipt) for receipt in receipts], ordered=False)
+        for erasure_id in sorted({receipt.erasure_id for receipt in receipts}):
+            if not self._parts.find_one(_owing_to(erasure_id), {"_id": 1}):
+                running = {"_id": erasure_id, "due_at": {"$gt": now}}
+                self._erasures.update_one(running, {"$set": {"due_at": now}})
+
+    @unavailable()
+    def found_in(self, erasure: Erasure) -> dict[str, int]:
+        """What all the parts have found in the present look, together with what is counted at the erasure itself."""
+        kinds: list[Document] = [
+            {"$match": {"erasure_id": erasure.erasure_id}},
+            {"$project": {"found": {"$objectToArray": "$found"}}},
+            {"$unwind": "$found"},
+            {"$group": {"_id": "$found.k", "number": {"$sum": "$found.v"}}},
+        ]
+        of_parts = {document["_id"]: document["number"] for document in self._parts.aggregate(kinds)}
+        own = self._erasures.find_one({"_id": erasure.erasure_id}, {"found": 1}) or {}
+        return total(of_parts, own.get("found", {}))
+
+    @unavailable()
+    def look_again(self, erasure: Erasure, *, removed: Mapping[str, int], at: datetime) -> None:
+        """End the present look, which has removed ``removed``, and begin the next at ``at``."""
+        present = {"_id": erasure.erasure_id, "look": erasure.look, "completed_at": None}
+        together = total(erasure.removed, removed)
+        changes = {"look": erasure.look + 1, "found": {}, "removed": together, "due_at": at, "asked": 0}
+        self._erasures.update_one(present, {"$set": changes})
+
+    def complete(self, erasure: Erasure, *, certificate: str, completed_at: datetime) -> bool:
+        """Forget whose erasure it was, and count it; False if that was done before."""
+        running = {"_id": erasure.erasure_id, "look": erasure.look, "completed_at": None}
+        day = {
+            "customer_id": erasure.customer_id,
+            "day": completed_at.strftime("%Y-%m-%d"),
+            "reason": erasure.reason,
+        }
+        numbers = {kind: erasure.removed.get(kind, 0) for kind in ("visitors", "conversations")}
+
+        def work(session: ClientSession) -> bool:
+            changes = {"completed_at": completed_at, "certificate": certificate}
+            update = {"$set": changes, "$unset": {"visitor_id": "", "due_at": "", "found": "", "asked": ""}}
+            if self._parts.find_one(_owing_to(erasure.erasure_id), {"_id": 1}, session=session):
+                return False
+            if not self._erasures.update_one(running, update, session=session).matched_count:
+                return False
+            self._parts.delete_many({"erasure_id": erasure.erasure_id}, session=session)
+            self._counts.update_one(day, {"$inc": numbers}, upsert=True, session=session)
+            return True
+
+        while True:
+            try:
+                return transaction(self._database, work)
+            except DuplicateKeyError:
+                # Two first erasures of one day at once: the day is there now.
+                continue
+
+    @unavailable()
+    def counts(self, customer_id: str, *, before: str | None, limit: int) -> list[ErasedCount]:
+        """How many were erased, the latest day first, from the day before ``before`` on."""
+        mine: Document = {"customer_id": customer_id}
+        if before is not None:
+            mine["day"] = {"$lt": before}
+        in_order = [("day", DESCENDING), ("reason", ASCENDING)]
+        return [
+            msgspec.convert(each, ErasedCount)
+            for each in self._counts.find(mine, {"_id": 0}, sort=in_order).limit(limit)
+        ]
+
+
+def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    for document in documents:
+        batch.append(document)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _owing_to(erasure_id: str) -> Document:
+    return {"erasure_id": erasure_id, "waiting": {"$in": list(SERVICES)}}
+
+
+def _claimed(now: datetime, retry_after: timedelta) -> list[Document]:
+    asked = {"$ifNull": ["$asked", 0]}
+    factor = {"$pow": [2, {"$min": [asked, MOST_DOUBLINGS]}]}
+    pause = {"$multiply": [int(retry_after.total_seconds() * 1000), factor]}
+    until = {"$dateAdd": {"startDate": {"$literal": now}, "unit": "millisecond", "amount": {"$toLong": pause}}}
+    return [{"$set": {"due_at": until, "asked": {"$add": [asked, 1]}}}]
+
+
+def _new_part(erasure: Erasure, conversation_id: str, services: Sequence[Service] = SERVICES) -> UpdateOne:
+    part = {
+        "customer_id": erasure.customer_id,
+        "erasure_id": erasure.erasure_id,
+        "look": erasure.look,
+        "waiting": list(services),
+        "found": {},
+    }
+    return UpdateOne({"_id": conversation_id}, {"$setOnInsert": part}, upsert=True)
+
+
+def _received(receipt: Receipt) -> UpdateOne:
+    owed = {
+        "_id": receipt.conversation_id,
+        "erasure_id": receipt.erasure_id,
+        "look": receipt.look,
+        "waiting": receipt.service,
+    }
+    found = {f"found.{kind}": number for kind, number in receipt.removed.items()}
+    return UpdateOne(owed, {"$pull": {"waiting": receipt.service}, **({"$inc": found} if found else {})})
+
+
+def _erasure(document: Document) -> Erasure:
+    return _object(document, Erasure, key="erasure_id")
+
 
 class PresenceStore:
     """Keeps when each session of an operator last looked at the conversations; what is old cleans itself up."""
@@ -149,7 +479,10 @@ class ConversationStore:
     """Keeps conversations and the live log of their messages."""
 
     def __init__(self, database: Database[Document]) -> None:
+        self._database = database
         self._configuration = database["configuration"]
+        self._parts = database["erasure_parts"]
+        self._erasures = database["erasures"]
         self._conversations = database["conversations"]
         self._messages = database["messages"]
 
@@ -161,6 +494,11 @@ class ConversationStore:
                 IndexModel([("customer_id", ASCENDING), ("status", ASCENDING), *in_order]),
                 IndexModel([("customer_id", ASCENDING), *in_order]),
                 IndexModel([("visitor_id", ASCENDING), *in_order]),
+                IndexModel(
+                    [("erased_at", ASCENDING)],
+                    expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()),
+                    partialFilterExpression={"status": "erased"},
+                ),
             ]
         )
         by_client = [("conversation_id", ASCENDING), ("client_id", ASCENDING), ("sender.id", ASCENDING)]
@@ -216,12 +554,19 @@ class ConversationStore:
         return _conversation(found) if found else None
 
     @unavailable()
+    def captures(self, customer_id: str, visitor_id: str) -> dict[str, Capture]:
+        """What was captured in those of the visitor's conversations whose log is still here."""
+        mine = {"customer_id": customer_id, "visitor_id": visitor_id, "is_sealed": False}
+        found = self._conversations.find(mine, {"capture": 1})
+        return {document["_id"]: msgspec.convert(document["capture"], Capture) for document in found}
+
+    @unavailable()
     def conversations(
         self, customer_id: str, *, visitor_id: str | None, status: Status | None, after: Place | None, limit: int
     ) -> list[Conversation]:
         """A page of the customer's conversations: in the queue who waits longest, elsewhere the newest first."""
         direction = ASCENDING if status == "queued" else DESCENDING
-        wanted: Document = {"customer_id": customer_id}
+        wanted: Document = {"customer_id": customer_id, **STILL_THERE}
         if visitor_id is not None:
             wanted["visitor_id"] = visitor_id
         if status is not None:
@@ -351,7 +696,7 @@ class ConversationStore:
         return self._set(conversation, CLOSED, where={"closed_at": None})
 
     def _set(self, conversation: Conversation, fields: frozenset[str], *, where: Document) -> bool:
-        mine = {"_id": conversation.conversation_id, "customer_id": conversation.customer_id, **where}
+        mine = {"_id": conversation.conversation_id, "customer_id": conversation.customer_id, **STILL_THERE, **where}
         document = _conversation_document(conversation)
         changes = {name: value for name, value in document.items() if name in fields}
         return self._conversations.update_one(mine, {"$set": changes}).matched_count == 1
@@ -381,6 +726,66 @@ class ConversationStore:
             {"$set": {"dropped_at": dropped_at}, "$unset": {"text": 1, "sender.name": 1}},
         )
         return True
+
+    @unavailable()
+    def erase(self, customer_id: str, conversation_id: str, *, erasure_id: str, look: int, erased_at: datetime) -> bool:
+        """Leave nothing of the conversation but that it is erased, with the receipt for it; False when another writer
+        was in between, and it has to be done again.
+
+        The places of the log stay for a day, bare of everything but their number, so that a writer which was away finds
+        every one of them taken, and the one after the last.
+        """
+        # No transaction, as in ``VisitorStore.begin_erasure``: each step may be taken again.
+        mine = {"customer_id": customer_id, "conversation_id": conversation_id}
+        which = {"_id": conversation_id, "customer_id": customer_id}
+        owed = {"_id": conversation_id, "erasure_id": erasure_id, "look": look, "waiting": "chat"}
+        if not self._is_bare(which, mine):
+            self._count_once(owed, which, mine)
+            if not self._fence_off(mine, erased_at):
+                return False
+            gone = _conversation_document(erased(customer_id, conversation_id, erased_at=erased_at))
+            del gone["_id"]
+            self._conversations.replace_one(which, gone)
+            self._messages.update_many(mine, _bare(erased_at))
+        self._parts.update_one(owed, {"$pull": {"waiting": "chat"}})
+        if not self._parts.find_one(_owing_to(erasure_id), {"_id": 1}):
+            running = {"_id": erasure_id, "due_at": {"$gt": erased_at}}
+            self._erasures.update_one(running, {"$set": {"due_at": erased_at}})
+        return True
+
+    def _count_once(self, owed: Document, which: Document, mine: Document) -> None:
+        """Write down what will be removed, before it is: who comes again after a death would count too little."""
+        was_there = self._conversations.find_one({**which, **STILL_THERE}, {"_id": 1}) is not None
+        words = self._messages.count_documents({**mine, "text": {"$exists": True}})
+        found = {"conversations": int(was_there), "messages": words}
+        uncounted = {**owed, "found.conversations": {"$exists": False}}
+        self._parts.update_one(uncounted, {"$set": {f"found.{kind}": number for kind, number in found.items()}})
+
+    def _fence_off(self, mine: Document, erased_at: datetime) -> bool:
+        """Take the place after the last one, so that nobody can add another; False when somebody just has."""
+        top = self._messages.find_one(mine, {"seq": 1, "client_id": 1}, sort=[("seq", DESCENDING)])
+        if top and top["client_id"] == f"erased:{top['seq']}":
+            return True
+        seq = top["seq"] + 1 if top else 1
+        place = {"_id": new_id(), **mine, "seq": seq, "client_id": f"erased:{seq}", "dropped_at": erased_at}
+        try:
+            self._messages.insert_one(place)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @unavailable()
+    def _is_bare(self, which: Document, mine: Document) -> bool:
+        """Whether it is erased already, which its places make sure that it stays: every look but the first."""
+        if not self._conversations.find_one({**which, "erased_at": {"$ne": None}}, {"_id": 1}):
+            return False
+        return not self._messages.find_one({**mine, "text": {"$exists": True}}, {"_id": 1})
+
+
+def _bare(erased_at: datetime) -> list[Document]:
+    place = {field: f"${field}" for field in ("_id", "customer_id", "conversation_id", "seq")}
+    number = {"$concat": ["erased:", {"$toString": "$seq"}]}
+    return [{"$replaceWith": {**place, "client_id": number, "dropped_at": {"$literal": erased_at}}}]
 
 
 class RelayStore:
@@ -467,7 +872,7 @@ def _conversation(document: Document) -> Conversation:
 def _head(document: Document) -> Head:
     conversation = _conversation(document)
     top = document["top"][0] if document["top"] else None
-    if conversation.is_sealed or top is None:
+    if conversation.is_sealed or conversation.erased_at is not None or top is None:
         return Head(conversation=conversation, last_seq=conversation.last_seq)
     if "closed_by_command" in top:
         return Head(conversation=conversation, last_seq=top["seq"] - 1, end=_end(top))

@@ -18,6 +18,8 @@ from services.gateway.routes import (
     access,
     conversations,
     documents,
+    erasures,
+    own_data,
     pages,
     sessions,
     sites,
@@ -36,6 +38,7 @@ REFUSALS = {
     "not-open": 409,
     "already-accepted": 409,
     "not-a-party": 403,
+    "erased": 410,
     "invalid": 422,
     "policy-not-acknowledged": 409,
 }
@@ -72,9 +75,11 @@ def create_app(context: Context | None = None) -> APIFlask:
     _register_refusals(app, context)
     for blueprint in (
         widget.blueprint,
+        own_data.blueprint,
         sessions.blueprint,
         conversations.blueprint,
         transcripts.blueprint,
+        erasures.blueprint,
         sites.blueprint,
         surveys.blueprint,
         *staff.BLUEPRINTS,

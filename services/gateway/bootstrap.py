@@ -41,6 +41,7 @@ class Limits:
     tickets: Limit
     conversations: Limit
     messages: Limit
+    copies: Limit
 
     @classmethod
     def of(cls, chosen: Settings) -> "Limits":
@@ -50,6 +51,7 @@ class Limits:
             tickets=Limit.per_minute(chosen.tickets_per_minute),
             conversations=Limit.per_minute(chosen.conversations_per_minute),
             messages=Limit(chosen.messages_per_second, chosen.message_burst),
+            copies=Limit.per_minute(chosen.copies_per_minute),
         )
 
 
@@ -140,6 +142,7 @@ def _on_the_bus(
     bus = Bus(url, service=SERVICE, timeout=chosen.answer_timeout)
     fanout = Fanout(
         forget_session=accounts.forget_session,
+        forget_visitor=chat.forget_visitor,
         queued=chat.queued,
         spawn=gevent.spawn,
         now=time.monotonic(),

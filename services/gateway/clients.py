@@ -11,9 +11,10 @@ import msgspec
 
 from chassis.auth import Caller, Role
 from chassis.http import RemoteProblem, ServiceClient
+from contracts.chat import ErasureReason
 from services.gateway import frames
 
-Status = Literal["queued", "active", "closed"]
+Status = Literal["queued", "active", "closed", "erased"]
 V = TypeVar("V")
 T = TypeVar("T")
 
@@ -407,6 +408,30 @@ class ChatClient:
         """How many partitions are in force."""
         return int(self._service.get("/internal/v1/partitions", caller=GATEWAY)["count"])
 
+    def forget_visitor(self, visitor_id: str) -> None:
+        """The visitor is erased: ask again the next time."""
+        self._visitors.drop(lambda visitor: visitor.visitor_id == visitor_id)
+
+    def own_data(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/own-data", caller=caller)
+
+    def ask_erasure(self, caller: Caller, reason: ErasureReason) -> Any:
+        """Begin to erase the visitor who asks; from here on their token is good for ``erasure`` alone."""
+        begun = self._service.post("/internal/v1/erasures", caller=caller, json={"reason": reason})
+        self.forget_visitor(caller.subject or "")
+        return begun
+
+    def erasure(self, token: str) -> Any:
+        """How the erasure stands of the visitor whose token this was; None if it was nobody's."""
+        asked = {"token": token}
+        return found_or_none(
+            lambda: self._service.post("/internal/v1/erasure-introspections", caller=GATEWAY, json=asked)
+        )
+
+    def erased_counts(self, caller: Caller, *, before: str | None, limit: int) -> Any:
+        params = {"before": before, "limit": limit}
+        return self._service.get("/internal/v1/erased-counts", caller=caller, params=params)
+
     def conversations(
         self, caller: Caller, *, status: str | None = None, after: str | None = None, limit: int | None = None
     ) -> Any:
@@ -511,6 +536,12 @@ class SurveysClient:
     def service_report(self, caller: Caller) -> Any:
         """What is said about our own service, for staff."""
         return self._service.get("/internal/v1/staff/survey-report", caller=caller)
+
+    def answers(self, customer_id: str, conversation_id: str) -> Any:
+        """What was answered for a conversation."""
+        caller = Caller(service="gateway", role="service", customer_id=customer_id)
+        params = {"conversation_id": conversation_id}
+        return self._service.get("/internal/v1/responses", caller=caller, params=params)["responses"]
 
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
         """Keep answers; None if nothing was answered."""

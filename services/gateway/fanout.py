@@ -21,11 +21,13 @@ from contracts.chat import (
     CommandRejected,
     ConversationAccepted,
     ConversationClosed,
+    ConversationErased,
     ConversationEvent,
     ConversationOpened,
     MessagePosted,
     PolicyAcknowledged,
     Sender,
+    VisitorErased,
 )
 from contracts.payload import Event
 from services.gateway import frames
@@ -68,6 +70,7 @@ class Member(Protocol):
     def is_party(self, conversation_id: str) -> bool: ...
     def offer(self, conversation_id: str, seq: int, data: bytes) -> None: ...
     def expect(self, conversation_id: str, last_seq: int) -> None: ...
+    def forget(self, conversation_id: str) -> None: ...
     def send(self, data: bytes) -> None: ...
     def recover(self) -> None: ...
     def recheck(self) -> None: ...
@@ -98,6 +101,7 @@ class Fanout:
         self,
         *,
         forget_session: Callable[[str], None],
+        forget_visitor: Callable[[str], None],
         queued: Callable[[str], Iterable[ConversationState]],
         spawn: Callable[..., object],
         now: float,
@@ -105,6 +109,7 @@ class Fanout:
         summary_frames_per_second: float = 2_000,
     ) -> None:
         self._forget_session = forget_session
+        self._forget_visitor = forget_visitor
         self._queued = queued
         self._spawn = spawn
         self._summary_interval = summary_interval
@@ -121,7 +126,9 @@ class Fanout:
             ConversationAccepted: self._conversation_accepted,
             ConversationClosed: self._conversation_closed,
             PolicyAcknowledged: self._policy_acknowledged,
+            ConversationErased: self._conversation_erased,
             SessionRevoked: self._session_revoked,
+            VisitorErased: self._visitor_erased,
         }
 
     def attach(self, listener: Listener) -> None:
@@ -331,6 +338,18 @@ class Fanout:
         self._announce(here, frame)
         here.summaries.pop(event.conversation_id, None)
         here.is_queue_changed = True
+
+    def _conversation_erased(self, here: _Here, event: ConversationErased) -> None:
+        here.summaries.pop(event.conversation_id, None)
+        self._announce(here, frames.Conversation(conversation_id=event.conversation_id, status="erased"))
+        for member in tuple(here.audience.get(event.conversation_id, ())):
+            member.forget(event.conversation_id)
+        here.is_queue_changed = True
+
+    def _visitor_erased(self, here: _Here, event: VisitorErased) -> None:
+        self._forget_visitor(event.visitor_id)
+        for member in tuple(here.by_subject.get(("visitor", event.visitor_id), ())):
+            member.close(4403)
 
     def _session_revoked(self, here: _Here, event: SessionRevoked) -> None:
         self._forget_session(event.session_id)

@@ -23,7 +23,7 @@ OpaqueId = Annotated[str, Meta(pattern=OPAQUE, description="An id; opaque.")]
 ClientId = Annotated[str, Meta(pattern=OPAQUE, description="Chosen by the sender, one for each message.")]
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT, pattern=r"\S")]
 Seq = Annotated[int, Meta(ge=0, le=2**53)]
-Status = Literal["queued", "active", "closed"]
+Status = Literal["queued", "active", "closed", "erased"]
 
 
 class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
@@ -191,7 +191,7 @@ CLOSE_CODES = {
     1012: "Restarting, or time to show a fresh ticket: come back with jitter.",
     1013: "Overloaded, or cut off from the bus: come back later, and send again what has no echo, in order.",
     4401: "Not authenticated: no ticket within 5 s, or not a good one.",
-    4403: "The session or token was revoked.",
+    4403: "The session or token was revoked, or the visitor was erased.",
     4408: "Too slow: frames pile up, or a ping stayed without an answer for 20 s.",
     4429: "Too fast: many frames beyond the rate, or many malformed ones.",
 }

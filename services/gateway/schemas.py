@@ -25,6 +25,7 @@ Text = Annotated[
 ]
 Short = Annotated[str, StringConstraints(max_length=2048)]
 Status = Literal["queued", "active", "closed"]
+NewStatus = Literal["queued", "active", "closed", "erased"]
 Scope = Literal["conversations", "transcripts", "surveys"]
 Cursor = Annotated[str, StringConstraints(max_length=512)]
 Limit = Annotated[int, Field(ge=1, le=200)]
@@ -523,7 +524,7 @@ class ConversationsOut(Reply):
 
 class ChangedOut(Reply):
     conversation_id: str
-    status: Status
+    status: NewStatus
     operator: PersonOut | None = None
     last_seq: int | None = None
 
@@ -615,3 +616,79 @@ class SiteOut(Reply):
 
 class SitesOut(Reply):
     sites: list[SiteOut]
+
+
+class OwnVisitorOut(Reply):
+    visitor_id: str
+    name: str
+    created_at: datetime
+
+
+class OwnVisitOut(Reply):
+    started_at: datetime
+    seen_at: datetime
+    ip: str
+    user_agent: str
+    language: str
+    pages: list[CapturedPageOut]
+
+
+class OwnConversationOut(Reply):
+    conversation_id: str
+    status: Status
+    department: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    acknowledged_policy_version: str = ""
+    messages: list[MessageOut]
+    captured: CapturedOut | None
+    responses: list[ResponseOut]
+
+
+class CopyOut(Reply):
+    made_at: datetime
+    visitor: OwnVisitorOut
+    visits: list[OwnVisitOut]
+    conversations: list[OwnConversationOut]
+
+
+class ErasureOut(Reply):
+    """``removed`` counts things by kind. ``certificate`` is a JWS, empty until the erasure is completed."""
+
+    erasure_id: str
+    reason: Literal["minor", "asked"]
+    status: Literal["running", "completed"]
+    requested_at: datetime
+    completed_at: datetime | None
+    removed: dict[str, int]
+    certificate: str
+    status_url: str = "/api/v1/widget/erasure"
+
+
+class ErasuresQuery(Query):
+    before: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}\z")] | None = None
+    limit: Limit = 50
+
+
+class ErasedDayOut(Reply):
+    day: str
+    reason: Literal["minor", "asked"]
+    visitors: int
+    conversations: int
+
+
+class ErasuresOut(Reply):
+    days: list[ErasedDayOut]
+
+
+class KeyOut(Reply):
+    kty: str
+    crv: str
+    x: str
+    kid: str
+    alg: str
+    use: str
+
+
+class KeysOut(Reply):
+    keys: list[KeyOut]

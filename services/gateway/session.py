@@ -382,6 +382,13 @@ class Session:
         view.known_seq = max(view.known_seq, last_seq)
         self._fetch_missing(conversation_id, view)
 
+    def forget(self, conversation_id: str) -> None:
+        """The conversation is erased: there is nothing of it to show, and nothing to catch up with."""
+        view = self.views.pop(conversation_id, None)
+        if view is not None:
+            view.held = view.backlog = None
+            self._here.fanout.leave(self, conversation_id)
+
     def recover(self) -> None:
         """Anything may have been missed."""
         for conversation_id, view in tuple(self.views.items()):

@@ -1,6 +1,6 @@
 """What surveys can do, whoever asks: a widget, an administrator or an event."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -8,7 +8,7 @@ import structlog
 
 from chassis.ids import new_id
 from contracts.chat import ConversationOpened
-from contracts.surveys import Answer, ResponseRecorded
+from contracts.surveys import Answer, AnswersErased, EraseAnswers, ResponseRecorded
 from services.surveys.model import (
     UNATTACHED_LIFETIME,
     AlreadyAnswered,
@@ -32,6 +32,9 @@ from services.surveys.rules import answers_to, tells_minor
 from services.surveys.store import SurveyStore
 
 log = structlog.get_logger(__name__)
+
+Discard = Callable[[Collection[str]], Mapping[str, int]]
+"""Removes the dead letters about these conversations; how many they were, by conversation."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,6 +185,27 @@ def attach_responses(event: ConversationOpened, *, store: SurveyStore, clock: Ca
     opening = Opening(customer_id=event.customer_id, conversation_id=event.conversation_id, site_id=event.site_id)
     for response in store.attach(opening, announcing=_recorded, now=clock()):
         log.info("response attached", response_id=response.response_id, conversation_id=response.conversation_id)
+
+
+def erase_answers(
+    command: EraseAnswers, *, store: SurveyStore, discard: Discard, clock: Callable[[], datetime]
+) -> None:
+    """Erase every answer of a conversation, and give a receipt."""
+    erased_at = clock()
+    number = discard([command.conversation_id]).get(command.conversation_id, 0)
+    found = {"dead_letters": number} if number else {}
+
+    def receipt(removed: dict[str, int]) -> AnswersErased:
+        return AnswersErased(
+            customer_id=command.customer_id,
+            erasure_id=command.erasure_id,
+            conversation_id=command.conversation_id,
+            look=command.look,
+            removed=found | removed,
+            erased_at=erased_at,
+        )
+
+    store.erase(command.customer_id, command.conversation_id, now=erased_at, announcing=receipt)
 
 
 def responses_in(customer_id: str, conversation_id: str, *, store: SurveyStore, now: datetime) -> list[Response]:

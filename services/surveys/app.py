@@ -8,6 +8,7 @@ from services.surveys.bootstrap import SERVICE, Context, bootstrap
 from services.surveys.model import (
     AlreadyAnswered,
     AnswersInvalid,
+    ConversationErased,
     CursorNotValid,
     MinorAnswered,
     SurveyNotFound,
@@ -15,6 +16,7 @@ from services.surveys.model import (
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     SurveyNotFound: (404, "not-found"),
+    ConversationErased: (410, "erased"),
     AlreadyAnswered: (409, "already-answered"),
     MinorAnswered: (409, "minor"),
     AnswersInvalid: (422, "invalid"),

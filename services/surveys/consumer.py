@@ -4,19 +4,23 @@ import threading
 from functools import partial
 
 from chassis import clock, operations
-from chassis.bus import Bus, Consumer, Subscriptions, WorkQueue
+from chassis.bus import Bus, Consumer, Resting, Subscriptions, WorkQueue
 from chassis.commands import stop_when_told
 from chassis.outbox import Dispatcher
 from contracts.chat import ConversationOpened
+from contracts.surveys import ATTACHER, EraseAnswers
 from services.surveys import actions
 from services.surveys.bootstrap import SERVICE, Context, bootstrap
 
-QUEUE = WorkQueue("surveys.attach-responses", hears=(ConversationOpened,))
+QUEUE = WorkQueue(ATTACHER, hears=(ConversationOpened,))
 
 
-def subscriptions(context: Context) -> Subscriptions:
-    """What is done about each event."""
-    return {ConversationOpened: partial(actions.attach_responses, store=context.store, clock=clock.now)}
+def subscriptions(context: Context, discard: actions.Discard) -> Subscriptions:
+    """What is done about each event and command."""
+    return {
+        ConversationOpened: partial(actions.attach_responses, store=context.store, clock=clock.now),
+        EraseAnswers: partial(actions.erase_answers, store=context.store, discard=discard, clock=clock.now),
+    }
 
 
 def main() -> None:
@@ -32,7 +36,9 @@ def run(context: Context, stop: threading.Event) -> None:
     bus.start()
     dispatcher = threading.Thread(target=Dispatcher(context.database, bus).run, args=(stop,), name="outbox")
     dispatcher.start()
-    consumer = Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context))
+    resting = Resting(url, name=SERVICE, queues=[QUEUE.name])
+    handlers = subscriptions(context, resting.discard)
+    consumer = Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=handlers)
     bind = context.settings.operations_bind
     operations.serve(SERVICE, bind, parts={"bus": bus, "queue": consumer}, database=context.database)
     try:

@@ -43,6 +43,10 @@ class VersionTaken(Exception):
     """Somebody else published this version of the survey first."""
 
 
+class ConversationErased(Exception):
+    """The conversation was erased: no answer to it is taken."""
+
+
 class AlreadyAnswered(Exception):
     """Other answers were already given here."""
 

@@ -149,7 +149,7 @@ def record_response(body: ResponseBody) -> RecordedReply | Response:
 @blueprint.get("/responses")
 @blueprint.input(ResponsesQuery, location="query", arg_name="query")
 @blueprint.output(ResponsesReply)
-@auth.require_role(*READERS)
+@auth.require_role(*READERS, "service")
 def responses(query: ResponsesQuery) -> ResponsesReply:
     """The responses that belong to a conversation."""
     found = actions.responses_in(auth.customer(), query.conversation_id, store=context().store, now=now())

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,10 +15,12 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from chassis import mongo
 from chassis.outbox import Outbox
 from contracts.payload import Event
+from contracts.surveys import ResponseRecorded
 from services.surveys import reports
 from services.surveys.model import (
     TOPICS,
     UNATTACHED_LIFETIME,
+    ConversationErased,
     Draft,
     Opening,
     Period,
@@ -68,6 +70,10 @@ IMMUTABLE = {
 """A published version is its own key, whole. MongoDB lets nobody change a key, and this lets nobody add to it."""
 
 
+TOMBSTONE_KEPT = timedelta(days=30)
+"""How long the bare id of an erased conversation stands against answers that arrive late."""
+
+
 class SurveyStore:
     """Five collections: ``versions``, ``drafts``, ``responses``, ``openings`` and ``service_ratings``.
 
@@ -100,6 +106,7 @@ class SurveyStore:
         self._responses.create_index([*which, *NEWEST_FIRST])
         conversation = [("customer_id", ASCENDING), ("conversation_id", ASCENDING)]
         self._responses.create_index(conversation)
+        self._responses.create_index([("customer_id", ASCENDING), ("visitor_id", ASCENDING)])
         self._openings.create_index(conversation, unique=True)
         # These only clean up, in their own time: what has expired is passed over by every question below.
         for forgetful in (self._responses, self._openings):
@@ -215,6 +222,39 @@ class SurveyStore:
         told = [ServiceRatings(month=key[0], topic=key[1], ratings=shown(counts[key])) for key in newest_first]
         return [ratings for ratings in told if ratings.ratings]
 
+    def erase(
+        self, customer_id: str, conversation_id: str, *, now: datetime, announcing: Callable[[dict[str, int]], Event]
+    ) -> None:
+        """Leave no answer of the conversation, let none in, and announce what was removed: all or nothing.
+
+        The id may be a visitor's: then it is about what they left while nobody was there.
+        """
+        key = {"customer_id": customer_id, "conversation_id": conversation_id}
+        own = [{"conversation_id": conversation_id}, {"visitor_id": conversation_id, "placement": "offline"}]
+        gone = key | {"erased_at": now, "expires_at": now + TOMBSTONE_KEPT}
+
+        def receipt(session: ClientSession) -> None:
+            self._outbox.add(announcing({}), session=session)
+
+        def work(session: ClientSession) -> None:
+            self._openings.replace_one(key, gone, upsert=True, session=session)
+            found = {
+                "responses": self._responses.delete_many(
+                    {"customer_id": customer_id, "$or": own}, session=session
+                ).deleted_count,
+                "announcements": self._outbox.retract(ResponseRecorded, conversation_id, session=session),
+            }
+            removed = {kind: number for kind, number in found.items() if number}
+            self._outbox.add(announcing(removed), session=session)
+
+        self._transaction(receipt if self._is_bare(key) else work)
+
+    @mongo.unavailable()
+    def _is_bare(self, key: Mapping[str, Any]) -> bool:
+        """Whether it is erased already, and so lets nothing in: every look but the first."""
+        is_erased = self._openings.find_one({**key, "erased_at": {"$exists": True}}, {"_id": True}) is not None
+        return is_erased and self._responses.find_one(key, {"_id": True}) is None
+
     def _transaction(self, work: Callable[[ClientSession], T]) -> T:
         while True:
             try:
@@ -224,7 +264,8 @@ class SurveyStore:
                 continue
 
     def _add(self, response: Response, announcing: Announce, now: datetime, session: ClientSession) -> Response:
-        is_settled = response.expires_at is None or self._is_open(response, now, session)
+        is_open = self._is_open(response, now, session)
+        is_settled = response.expires_at is None or is_open
         key = {
             "customer_id": response.customer_id,
             "placement": response.placement,
@@ -240,15 +281,24 @@ class SurveyStore:
         return kept
 
     def _is_open(self, response: Response, now: datetime, session: ClientSession) -> bool:
-        key = {"customer_id": response.customer_id, "conversation_id": response.conversation_id}
+        """Whether the conversation was opened lately. Raises ``ConversationErased`` if it or its visitor is erased."""
+        key = {
+            "customer_id": response.customer_id,
+            # What has no conversation goes with its visitor.
+            "conversation_id": response.conversation_id or response.visitor_id,
+        }
         trace = {"$inc": {"responses": 1}, "$max": {"expires_at": now + UNATTACHED_LIFETIME}}
         before = self._openings.find_one_and_update(key, trace, upsert=True, session=session) or {}
+        if "erased_at" in before:
+            raise ConversationErased
         heard_at = before.get("heard_at")
         is_recent = heard_at is not None and heard_at > now - UNATTACHED_LIFETIME
         return is_recent and before.get("site_id") == response.site_id
 
     def _attach(self, opening: Opening, announcing: Announce, now: datetime, session: ClientSession) -> list[Response]:
         key = {"customer_id": opening.customer_id, "conversation_id": opening.conversation_id}
+        if self._openings.find_one(key | {"erased_at": {"$exists": True}}, session=session):
+            return []
         trace = {"site_id": opening.site_id, "heard_at": now, "expires_at": now + UNATTACHED_LIFETIME}
         self._openings.update_one(key, {"$set": trace, "$inc": {"openings": 1}}, upsert=True, session=session)
         pending = key | {"site_id": opening.site_id, "expires_at": {"$gt": now}}

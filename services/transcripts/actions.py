@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from contracts.chat import (
 )
 from contracts.payload import Payload
 from contracts.surveys import ResponseRecorded
-from contracts.transcripts import TranscriptSealed
+from contracts.transcripts import EraseTranscript, TranscriptErased, TranscriptSealed
 from services.transcripts.model import (
     Captured,
     Fact,
@@ -51,11 +51,18 @@ log = structlog.get_logger(__name__)
 FetchMessages = Callable[[str, str], Sequence[Message]]
 """Asks chat for the messages of a customer's conversation; those it still has, in order."""
 
+Discard = Callable[[Collection[str]], Mapping[str, int]]
+"""Removes the dead letters about these conversations; how many they were, by conversation."""
+
+Recorded = ConversationOpened | ConversationAccepted | ConversationClosed | MessagePosted | ResponseRecorded
+RECORDED = (ConversationOpened, ConversationAccepted, ConversationClosed, MessagePosted, ResponseRecorded)
+
 Outcome = Literal["archived", "left", "stuck"]
 
 JOB_LASTS = timedelta(minutes=8)
 ARCHIVE_BATCH = 40
 ARCHIVE_THREADS = 4
+ERASING_THREADS = 4
 MOST_STUCK = 3
 POSTPONED_FOR = timedelta(seconds=20)
 MISSING_WORDS_POSTPONED_FOR = timedelta(hours=1)
@@ -70,6 +77,13 @@ def record(payloads: Sequence[Payload], *, store: TranscriptStore) -> None:
     """Keep everything these say, in whatever order they came and however often."""
     record_messages([payload for payload in payloads if isinstance(payload, MessagePosted)], store=store)
     store.note([fact for payload in payloads if (fact := _fact_in(payload))])
+    # Asked after writing: then either an erasure finds these words, or this finds the erasure. A process that dies
+    # in between gets the same payloads again.
+    store.discard_late({_conversation_of(payload) for payload in payloads if isinstance(payload, RECORDED)})
+
+
+def _conversation_of(payload: Recorded) -> tuple[str, str]:
+    return payload.customer_id, payload.conversation_id
 
 
 def record_messages(messages: Sequence[MessagePosted], *, store: TranscriptStore) -> None:
@@ -121,7 +135,7 @@ def seal_transcript(closed: ConversationClosed, *, store: TranscriptStore, fetch
 
     Raises ``WordsMissing`` if the words are not to be had, ``ServiceUnavailable`` if chat does not answer.
     """
-    if store.is_sealed(closed.customer_id, closed.conversation_id):
+    if store.is_settled(closed.customer_id, closed.conversation_id):
         return
     messages: Sequence[Message] = store.messages(closed.customer_id, closed.conversation_id)
     if not is_whole(messages, closed.last_seq, closed.digest):
@@ -166,6 +180,9 @@ def _put_right(
 ) -> Sequence[Message]:
     right = fetch(closed.customer_id, closed.conversation_id)
     if not is_whole(right, closed.last_seq, closed.digest):
+        if store.is_settled(closed.customer_id, closed.conversation_id):
+            # Erased meanwhile: there is nothing to seal, and nothing wrong.
+            return right
         log.error(
             "transcript not sealed",
             conversation_id=closed.conversation_id,
@@ -188,6 +205,32 @@ def _announcement(seal: Seal) -> TranscriptSealed:
         digest=seal.closed.digest,
         sealed_at=seal.sealed_at,
     )
+
+
+def erase_transcripts(
+    commands: Sequence[EraseTranscript], *, store: TranscriptStore, discard: Discard, now: datetime
+) -> None:
+    """Erase everything there is of these conversations, and give a receipt for each."""
+    dead_letters = discard({command.conversation_id for command in commands})
+    with ThreadPoolExecutor(ERASING_THREADS) as threads:
+        list(threads.map(partial(_erase, store=store, dead_letters=dead_letters, now=now), commands))
+
+
+def _erase(command: EraseTranscript, *, store: TranscriptStore, dead_letters: Mapping[str, int], now: datetime) -> None:
+    number = dead_letters.get(command.conversation_id, 0)
+    found = {"dead_letters": number} if number else {}
+
+    def receipt(removed: dict[str, int]) -> TranscriptErased:
+        return TranscriptErased(
+            customer_id=command.customer_id,
+            erasure_id=command.erasure_id,
+            conversation_id=command.conversation_id,
+            look=command.look,
+            removed=found | removed,
+            erased_at=now,
+        )
+
+    store.erase(command.customer_id, command.conversation_id, erased_at=now, announcing=receipt)
 
 
 def find_transcripts(
@@ -268,7 +311,12 @@ def _archived_or_left(transcript: Transcript, *, store: TranscriptStore, now: da
     """What became of it. One that cannot be archived now must not keep the others from their archive."""
     try:
         return "archived" if archive_transcript(transcript, store=store, now=now) else "left"
+    except TranscriptNotFound:
+        # Erased meanwhile.
+        return "left"
     except TranscriptDamaged:
+        if store.is_erased(transcript.customer_id, transcript.conversation_id):
+            return "left"
         # It stays where it is, for people to look at.
         log.error("transcript damaged", conversation_id=transcript.conversation_id, storage=transcript.storage)
         return "left"

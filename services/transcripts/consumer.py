@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from chassis import correlation, operations
-from chassis.bus import BatchConsumer, Bus, Delivery, Retry, WorkQueue
+from chassis.bus import BatchConsumer, Bus, Delivery, Resting, Retry, WorkQueue
 from chassis.clock import now
 from chassis.commands import stop_when_told
 from chassis.http import ServiceUnavailable
@@ -19,9 +19,11 @@ from contracts.chat import (
     MessagePosted,
     PolicyAcknowledged,
 )
+from contracts.payload import Payload
 from contracts.surveys import ResponseRecorded
+from contracts.transcripts import RECORDER, EraseTranscript
 from services.transcripts import actions
-from services.transcripts.actions import FetchMessages
+from services.transcripts.actions import Discard, FetchMessages
 from services.transcripts.bootstrap import SERVICE, Context, bootstrap
 from services.transcripts.model import Message, WordsMissing
 from services.transcripts.store import TranscriptStore
@@ -33,7 +35,7 @@ MOST_DELIVERIES = 200
 """In a batch. Each may carry the messages of a whole batch of the relay."""
 
 QUEUE = WorkQueue(
-    "transcripts.record-messages",
+    RECORDER,
     hears=(
         ConversationOpened,
         ConversationAccepted,
@@ -45,8 +47,10 @@ QUEUE = WorkQueue(
 )
 
 
-def record_deliveries(deliveries: Sequence[Delivery], *, store: TranscriptStore, fetch: FetchMessages) -> None:
-    """Record a batch, then seal what closed in it.
+def record_deliveries(
+    deliveries: Sequence[Delivery], *, store: TranscriptStore, fetch: FetchMessages, discard: Discard
+) -> None:
+    """Record a batch, then seal what closed in it, then erase what is to be erased.
 
     A conversation that cannot be sealed does not keep the rest of its batch from it; only then is it
     told, so that its delivery ends in the dead letters. Without the database the batch is retried,
@@ -55,6 +59,9 @@ def record_deliveries(deliveries: Sequence[Delivery], *, store: TranscriptStore,
     try:
         actions.record([delivery.payload for delivery in deliveries], store=store)
         refusals = _seal(deliveries, store=store, fetch=_until_silent(fetch))
+        commands = [delivery.payload for delivery in deliveries if isinstance(delivery.payload, EraseTranscript)]
+        if commands:
+            actions.erase_transcripts(commands, store=store, discard=discard, now=now())
     except Unavailable as error:
         raise Retry(type(error).__name__) from error
     if refusals:
@@ -125,12 +132,14 @@ def run(context: Context, stop: threading.Event) -> None:
 def consumer(context: Context) -> BatchConsumer:
     """The queue, and what is done with batches from it."""
     url = context.settings.amqp_url.get_secret_value()
-    handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages)
+    resting = Resting(url, name=SERVICE, queues=[QUEUE.name])
+    handle = partial(record_deliveries, store=context.store, fetch=context.chat.messages, discard=resting.discard)
+    payloads: tuple[type[Payload], ...] = (*QUEUE.hears, EraseTranscript)
     return BatchConsumer(
         url,
         service=SERVICE,
         queues=[QUEUE],
-        payloads=QUEUE.hears,
+        payloads=payloads,
         handle=handle,
         max_batch=MOST_DELIVERIES,
         prefetch=2 * MOST_DELIVERIES,

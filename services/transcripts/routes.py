@@ -1,11 +1,14 @@
 """Sealed transcripts over HTTP, each request for one customer."""
 
+from collections.abc import Sequence
+
 from apiflask import APIBlueprint
 
 from chassis import auth
 from chassis.auth import Role
 from services.transcripts import actions
 from services.transcripts.bootstrap import context
+from services.transcripts.model import Message, Transcript
 from services.transcripts.schemas import (
     MessagesQuery,
     MessagesReply,
@@ -44,10 +47,10 @@ def list_transcripts(query: TranscriptsQuery) -> TranscriptsReply:
 
 @blueprint.get("/<transcript_id>")
 @blueprint.output(TranscriptReply)
-@auth.require_role(*OPERATORS)
+@auth.require_role(*OPERATORS, "visitor")
 def show_transcript(transcript_id: str) -> TranscriptReply:
-    """One transcript with all its words, wherever they are kept."""
-    return transcript_reply(*actions.show_transcript(auth.customer(), transcript_id, store=context().store))
+    """One transcript with all its words, wherever they are kept; a visitor gets their own."""
+    return transcript_reply(*_shown(transcript_id))
 
 
 @blueprint.get("/<transcript_id>/messages")
@@ -56,9 +59,11 @@ def show_transcript(transcript_id: str) -> TranscriptReply:
 @auth.require_role(*OPERATORS, "visitor")
 def show_messages(transcript_id: str, query: MessagesQuery) -> MessagesReply:
     """The words alone, in order; a visitor gets those of the conversation they took part in."""
+    return messages_reply(*_shown(transcript_id), after=query.after, limit=query.limit)
+
+
+def _shown(transcript_id: str) -> tuple[Transcript, Sequence[Message]]:
     caller, store = auth.caller(), context().store
     if caller.role == "visitor":
-        shown = actions.show_own_transcript(auth.customer(), transcript_id, visitor_id=caller.subject, store=store)
-    else:
-        shown = actions.show_transcript(auth.customer(), transcript_id, store=store)
-    return messages_reply(*shown, after=query.after, limit=query.limit)
+        return actions.show_own_transcript(auth.customer(), transcript_id, visitor_id=caller.subject, store=store)
+    return actions.show_transcript(auth.customer(), transcript_id, store=store)

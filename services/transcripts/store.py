@@ -1,7 +1,8 @@
 """Where transcripts, messages and archives are kept; the customer is part of every question asked of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
 
@@ -10,15 +11,14 @@ import zstandard
 from bson import Binary
 from pymongo import ASCENDING, DESCENDING, ReplaceOne, UpdateOne
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from chassis import mongo
 from chassis.outbox import Outbox
 from contracts.chat import ConversationAccepted, ConversationClosed, MessagePosted, PolicyAcknowledged
 from contracts.surveys import ResponseRecorded
-from contracts.transcripts import TranscriptSealed
+from contracts.transcripts import TranscriptErased, TranscriptSealed
 from services.transcripts.model import (
     Acknowledgement,
     Archive,
@@ -44,6 +44,10 @@ PART_SIZE = 4 * 1024 * 1024
 """MongoDB keeps no document over 16 MiB, and an archive may be larger."""
 
 IS_SEALED = {"sealed_at": {"$exists": True}}
+STILL_THERE = {"erased_at": {"$exists": False}}
+UNSETTLED = {"sealed_at": {"$exists": False}, **STILL_THERE}
+TOMBSTONE_KEPT = timedelta(days=30)
+"""How long the bare id of an erased conversation stands against whatever arrives late."""
 MESSAGE_FIELDS = {"_id": False, "customer_id": False, "conversation_id": False}
 
 
@@ -51,7 +55,8 @@ class TranscriptStore:
     """Three collections: ``transcripts`` (one document a conversation), ``messages`` (live ones), ``archives``.
 
     A document of ``transcripts`` begins with the first fact heard and has ``sealed_at`` from the
-    sealing on; nobody outside is shown one without. ``archives`` is keyed by the digest of what it
+    sealing on; nobody outside is shown one without. One with ``erased_at`` has nothing else: it stands
+    for a while against what arrives late. ``archives`` is keyed by the digest of what it
     holds, so that writing one twice, or by two at once, changes nothing.
     """
 
@@ -73,14 +78,22 @@ class TranscriptStore:
         by_age = [("sealed_at", ASCENDING), ("_id", ASCENDING)]
         self._transcripts.create_index(by_age, partialFilterExpression={"storage": "live"})
         self._transcripts.create_index([("postponed.until", ASCENDING)], sparse=True)
+        self._transcripts.create_index(
+            [("erased_at", ASCENDING)], expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()), sparse=True
+        )
         self._outbox.ensure_indexes()
 
     @mongo.unavailable()
     def last_seqs(self, conversation_ids: Iterable[str]) -> dict[tuple[str, str], int]:
-        """The last ``seq`` of those conversations that are sealed, by customer and conversation."""
-        which = {"_id": {"$in": sorted(conversation_ids)}, **IS_SEALED}
-        found = self._transcripts.find(which, {"customer_id": True, "last_seq": True})
-        return {(document["customer_id"], document["_id"]): document["last_seq"] for document in found}
+        """The last ``seq`` of those conversations that take no more words, by customer and conversation.
+
+        In one that is erased nothing was said before anything.
+        """
+        settled = {"$or": [IS_SEALED, {"erased_at": {"$exists": True}}]}
+        found = self._transcripts.find(
+            {"_id": {"$in": sorted(conversation_ids)}, **settled}, {"customer_id": True, "last_seq": True}
+        )
+        return {(each["customer_id"], each["_id"]): each.get("last_seq", sys.maxsize) for each in found}
 
     @mongo.unavailable()
     def add_messages(self, messages: Sequence[MessagePosted]) -> None:
@@ -93,21 +106,101 @@ class TranscriptStore:
 
     @mongo.unavailable()
     def note(self, facts: Sequence[Fact]) -> None:
-        """Take facts down. Each says the same however often it is noted, and no two disagree."""
-        updates: list[UpdateOne] = [_update_of(fact) for fact in facts]
-        if updates:
-            _bulk(self._transcripts, updates)
+        """Take facts down, but of what is erased. Each says the same however often it is noted, and no two disagree."""
+        if not facts:
+            return
+        try:
+            self._transcripts.bulk_write([_update_of(fact) for fact in facts], ordered=False)
+        except BulkWriteError as error:
+            # Two first facts of one conversation at once, or the bare id of an erased one stands in the way.
+            _only_duplicates(error)
+            gone = self.erased(_conversation_of(fact) for fact in facts)
+            if updates := [_update_of(fact) for fact in facts if _conversation_of(fact) not in gone]:
+                self._transcripts.bulk_write(updates, ordered=False)
 
     @mongo.unavailable()
-    def put_right(self, customer_id: str, conversation_id: str, *, messages: Sequence[Message], last_seq: int) -> None:
-        """Replace what is held under the ``seq`` of each of ``messages``; drop what is beyond ``last_seq``."""
+    def erased(self, conversations: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of these conversations, by customer and conversation, that are erased."""
+        ids = sorted({conversation_id for _, conversation_id in conversations})
+        found = self._transcripts.find({"_id": {"$in": ids}, "erased_at": {"$exists": True}}, {"customer_id": True})
+        return {(document["customer_id"], document["_id"]) for document in found}
+
+    def is_erased(self, customer_id: str, conversation_id: str) -> bool:
+        return bool(self.erased([(customer_id, conversation_id)]))
+
+    @mongo.unavailable()
+    def discard_late(self, conversations: Iterable[tuple[str, str]]) -> None:
+        """Remove words that were written to these conversations while, or after, they were erased."""
+        for customer_id, conversation_id in self.erased(conversations):
+            late = {"customer_id": customer_id, "conversation_id": conversation_id}
+            self._messages.delete_many(late)
+
+    def erase(
+        self,
+        customer_id: str,
+        conversation_id: str,
+        *,
+        erased_at: datetime,
+        announcing: Callable[[dict[str, int]], TranscriptErased],
+    ) -> None:
+        """Leave nothing of the conversation but that it is erased, and announce what was removed: all or nothing."""
+        mine = {"customer_id": customer_id, "conversation_id": conversation_id}
+        which = {"_id": conversation_id, "customer_id": customer_id}
+        gone = {"customer_id": customer_id, "erased_at": erased_at}
+
+        def work(session: ClientSession) -> None:
+            before = self._transcripts.find_one_and_replace(which, gone, upsert=True, session=session)
+            found = {
+                "transcripts": int(before is not None and "erased_at" not in before),
+                "transcript_messages": self._messages.delete_many(mine, session=session).deleted_count,
+                "archive_parts": self._archives.delete_many(mine, session=session).deleted_count,
+                "announcements": self._outbox.retract(TranscriptSealed, conversation_id, session=session),
+            }
+            removed = {kind: number for kind, number in found.items() if number}
+            self._outbox.add(announcing(removed), session=session)
+
+        while True:
+            try:
+                return mongo.transaction(self._database, work)
+            except DuplicateKeyError:
+                # A first fact was noted at the same time: it is there now, and goes in the next round.
+                continue
+
+    def put_right(self, customer_id: str, conversation_id: str, *, messages: Sequence[Message], last_seq: int) -> bool:
+        """Replace what is held under the ``seq`` of each of ``messages``, drop what is beyond ``last_seq``.
+
+        False, and nothing written, if the conversation is erased.
+        """
         key = {"customer_id": customer_id, "conversation_id": conversation_id}
         replacements: list[ReplaceOne[Document]] = [
             ReplaceOne(key | {"seq": message.seq}, key | _document(message), upsert=True) for message in messages
         ]
-        if replacements:
-            _bulk(self._messages, replacements)
-        self._messages.delete_many(key | {"$or": [{"seq": {"$gt": last_seq}}, {"seq": {"$lt": 1}}]})
+
+        def work(session: ClientSession) -> bool:
+            if not self._hold(customer_id, conversation_id, session=session):
+                return False
+            if replacements:
+                self._messages.bulk_write(replacements, session=session)
+            beyond = {"$or": [{"seq": {"$gt": last_seq}}, {"seq": {"$lt": 1}}]}
+            self._messages.delete_many(key | beyond, session=session)
+            return True
+
+        return self._unless_taken(work)
+
+    def _hold(self, customer_id: str, conversation_id: str, *, session: ClientSession) -> bool:
+        """Keep the conversation from being erased while the transaction writes; False if it is erased."""
+        which = {"_id": conversation_id, "customer_id": customer_id, **STILL_THERE}
+        return self._transcripts.update_one(which, {"$inc": {"holds": 1}}, session=session).matched_count == 1
+
+    def _unless_taken(self, work: Callable[[ClientSession], bool]) -> bool:
+        while True:
+            try:
+                return mongo.transaction(self._database, work)
+            except DuplicateKeyError:
+                # Two writers of one place at once: it is there now, so that the next round replaces it.
+                continue
+            except BulkWriteError as error:
+                _only_duplicates(error)
 
     @mongo.unavailable()
     def messages(self, customer_id: str, conversation_id: str) -> list[Message]:
@@ -117,14 +210,16 @@ class TranscriptStore:
         return msgspec.convert(list(found), list[Message])
 
     @mongo.unavailable()
-    def is_sealed(self, customer_id: str, conversation_id: str) -> bool:
-        which = {"_id": conversation_id, "customer_id": customer_id, **IS_SEALED}
+    def is_settled(self, customer_id: str, conversation_id: str) -> bool:
+        """Whether there is nothing left to seal: it is sealed, or erased."""
+        settled = {"$or": [IS_SEALED, {"erased_at": {"$exists": True}}]}
+        which = {"_id": conversation_id, "customer_id": customer_id, **settled}
         return self._transcripts.find_one(which, {"_id": True}) is not None
 
     def seal(self, seal: Seal, *, announcing: TranscriptSealed) -> bool:
         """Seal and announce, both or neither. False, and no announcement, if it is sealed already."""
         closed = seal.closed
-        which = {"_id": closed.conversation_id, "customer_id": closed.customer_id, "sealed_at": {"$exists": False}}
+        which = {"_id": closed.conversation_id, "customer_id": closed.customer_id, **UNSETTLED}
         changes = {
             "sealed_at": seal.sealed_at,
             "last_seq": closed.last_seq,
@@ -145,7 +240,7 @@ class TranscriptStore:
     @mongo.unavailable()
     def postpone(self, closed: ConversationClosed, *, until: datetime) -> None:
         """Remember that this is to be sealed, if it is not yet; ``postponed`` tells of it from ``until`` on."""
-        which = {"_id": closed.conversation_id, "customer_id": closed.customer_id, "sealed_at": {"$exists": False}}
+        which = {"_id": closed.conversation_id, "customer_id": closed.customer_id, **UNSETTLED}
         self._transcripts.update_one(which, {"$set": {"postponed": {"closed": _document(closed), "until": until}}})
 
     @mongo.unavailable()
@@ -185,9 +280,11 @@ class TranscriptStore:
         found = self._transcripts.find(which, {"words": False}, sort=by_age, limit=limit)
         return [_transcript(document) for document in found]
 
-    @mongo.unavailable()
     def put_archive(self, transcript: Transcript, content: bytes, *, now: datetime) -> Archive:
-        """Compress and keep ``content``. It is nobody's archive before ``move_to_archive``."""
+        """Compress and keep ``content``. It is nobody's archive before ``move_to_archive``.
+
+        Raises ``TranscriptNotFound`` if the transcript is erased: no part is left behind then.
+        """
         compressed = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(content)
         archive = Archive(
             compressed_digest=sha256(compressed),
@@ -197,15 +294,20 @@ class TranscriptStore:
             archived_at=now,
         )
         key = _archive_key(transcript, archive)
-        parts = [compressed[start : start + PART_SIZE] for start in range(0, len(compressed), PART_SIZE)]
-        _bulk(
-            self._archives,
-            [
-                ReplaceOne(key | {"part": part}, key | {"part": part, "data": Binary(data)}, upsert=True)
-                for part, data in enumerate(parts)
-            ],
-        )
+        for part, start in enumerate(range(0, len(compressed), PART_SIZE)):
+            data = Binary(compressed[start : start + PART_SIZE])
+            if not self._put_part(transcript, key | {"part": part}, data):
+                raise TranscriptNotFound(transcript.conversation_id)
         return archive
+
+    def _put_part(self, transcript: Transcript, key: Document, data: Binary) -> bool:
+        def work(session: ClientSession) -> bool:
+            if not self._hold(transcript.customer_id, transcript.conversation_id, session=session):
+                return False
+            self._archives.replace_one(key, key | {"data": data}, upsert=True, session=session)
+            return True
+
+        return self._unless_taken(work)
 
     @mongo.unavailable()
     def content_of(self, transcript: Transcript, archive: Archive) -> bytes:
@@ -240,14 +342,9 @@ class TranscriptStore:
         return mongo.transaction(self._database, work)
 
 
-def _bulk(collection: Collection[Document], requests: Sequence[Any]) -> None:
-    """Write all of it, in any order, in one go. Each request must be one that may be repeated."""
-    try:
-        collection.bulk_write(requests, ordered=False)
-    except BulkWriteError as error:
-        # Two upserts of one key at once, by two processes: it exists now, so that this updates it.
-        _only_duplicates(error)
-        collection.bulk_write(requests, ordered=False)
+def _conversation_of(fact: Fact) -> tuple[str, str]:
+    said = fact.opened if isinstance(fact, Opening) else fact
+    return said.customer_id, said.conversation_id
 
 
 def _only_duplicates(error: BulkWriteError) -> None:
@@ -310,7 +407,8 @@ def _(fact: ResponseRecorded) -> UpdateOne:
 
 
 def _upsert(customer_id: str, conversation_id: str, changes: Mapping[str, Any]) -> UpdateOne:
-    return UpdateOne({"_id": conversation_id, "customer_id": customer_id}, changes, upsert=True)
+    which = {"_id": conversation_id, "customer_id": customer_id, **STILL_THERE}
+    return UpdateOne(which, changes, upsert=True)
 
 
 def _posted(message: MessagePosted) -> Document:

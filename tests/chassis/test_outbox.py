@@ -1,6 +1,7 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from chassis import correlation
@@ -219,3 +220,14 @@ def test_processes_that_start_together_all_find_it_ready(database):
         list(threads.map(Outbox.ensure_indexes, outboxes))
 
     assert "outbox" in database.list_collection_names()
+
+
+def test_what_is_retracted_is_not_announced_and_nothing_else_is_missing(database, outbox, announce, bus):
+    gone = msgspec.structs.replace(a_message(1), conversation_id="gone")
+    kept = a_message(2, text='"conversation_id":"gone"')
+    announce(gone, kept)
+
+    number = transaction(database, lambda session: outbox.retract(type(gone), "gone", session=session))
+    Dispatcher(database, bus).dispatch()
+
+    assert (number, bus.published) == (1, [kept])

@@ -104,6 +104,9 @@ class NoVisitors:
     def visit(self, customer_id: str, visit_id: str, *, visitor_id: str) -> Visit | None:
         return None
 
+    def is_erased(self, customer_id: str, visitor_id: str) -> bool:
+        return False
+
 
 class Killed(BaseException):
     """The process dies here."""

@@ -16,14 +16,18 @@ from contracts.chat import (
     ConversationClosed,
     ConversationCommand,
     ConversationOpened,
+    EraseLog,
+    FlagMinor,
     MessagePosted,
 )
 from contracts.digest import digest_of
+from services.chat.model import token_hash
 from services.chat.relay import LogIncomplete, Relay
 from services.chat.store import ConversationStore, VisitorStore
 from tests.chat.builders import (
     CONVERSATION,
     CUSTOMER,
+    NOON,
     OPERATOR,
     OTHER_OPERATOR,
     VISITOR,
@@ -33,6 +37,7 @@ from tests.chat.builders import (
     a_message,
     a_post,
     a_visit,
+    a_visitor,
     an_acceptance,
     an_opening,
 )
@@ -458,3 +463,99 @@ def fence_rejections() -> float:
         for sample in metric.samples
         if sample.name.endswith("_total")
     )
+
+
+def a_flag(**given) -> FlagMinor:
+    defaults = {
+        "customer_id": CUSTOMER,
+        "command_id": "flag",
+        "conversation_id": CONVERSATION,
+        "operator_id": OPERATOR.id,
+    }
+    return FlagMinor(**defaults | given)
+
+
+def everything_kept(desk: Desk) -> str:
+    database = desk.visitors._visits.database
+    names = ("visitors", "conversations", "messages", "erasures", "erasure_parts")
+    return str([list(database[name].find()) for name in names])
+
+
+def test_a_flag_ends_and_erases_the_conversation_and_the_token_is_nobodys(desk: Desk, visitors: VisitorStore):
+    visitors.add_visitor(CUSTOMER, a_visitor(name="Ann"))
+    desk.do(an_opening(text="my secret"), an_acceptance(), a_post("my address"))
+
+    events = desk.do(a_flag(), a_post("too late", sender=VISITOR), a_post("too late", sender=OPERATOR))
+
+    assert kinds(events) == ["VisitorErased", "ConversationErased", "CommandRejected", "CommandRejected"]
+    assert (events[0].visitor_id, events[0].reason) == (VISITOR.id, "minor")
+    assert [event.code for event in events[2:]] == ["not-found", "erased"]
+    assert visitors.visitor_by_token(token_hash("secret")) is None
+    assert visitors.erasure_by_token(token_hash("secret")).reason == "minor"
+    assert not {"my secret", "my address", "Ann"} & set(everything_kept(desk).replace("'", " ").split(" "))
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).status == "erased"
+
+
+@pytest.mark.parametrize("late", [an_acceptance(), a_closing(), a_closing(VISITOR), an_opening(), a_dropping()])
+def test_an_erased_conversation_takes_no_command(desk: Desk, late):
+    desk.do(an_opening(), a_flag())
+    before = everything_kept(desk)
+    events = desk.do(late)
+    assert {event.code for event in events} <= {"erased", "not-found"}
+    assert everything_kept(desk) == before
+
+
+def test_a_flag_of_a_foreign_or_unknown_conversation_is_refused(desk: Desk):
+    desk.do(an_opening())
+    for given in ({"customer_id": "customer-2"}, {"conversation_id": "unknown"}):
+        [event] = desk.do(a_flag(**given))
+        assert event.code == "not-found"
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).status == "queued"
+
+
+def test_a_flag_that_dies_anywhere_is_made_good_by_the_redelivery(desk: Desk, visitors: VisitorStore):
+    point, has_lived = 0, False
+    while not has_lived:
+        point += 1
+        conversation_id, visitor_id = f"c{point}", f"v{point}"
+        desk.do(an_opening(conversation_id=conversation_id, visitor_id=visitor_id, text="my secret"))
+        flag = a_flag(conversation_id=conversation_id, command_id=f"flag-{point}")
+        has_lived = run_until(Fate(point), desk, RecordingBus(), [flag])
+        desk.relay.forget()
+        assert kinds(desk.do(flag, redelivered=True))[-1] == "ConversationErased"
+        assert desk.conversations.conversation(CUSTOMER, conversation_id).status == "erased"
+        [part] = visitors._parts.find({"_id": conversation_id})
+        assert (sorted(part["waiting"]), part["found"]) == (
+            ["surveys", "transcripts"],
+            {"conversations": 1, "messages": 1},
+        )
+    assert "my secret" not in everything_kept(desk)
+    assert point > 5
+
+
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_a_relay_that_was_away_brings_nothing_back_whatever_it_remembers(desk: Desk, other_desk: Desk, told: int):
+    desk.do(an_opening(), an_acceptance(), *(a_post(f"{number}") for number in range(told)))
+    other_desk.do(a_post("more"), a_flag())
+
+    events = desk.do(a_post("back to life"), a_closing())
+
+    assert [event.code for event in events] == ["not-found", "erased"]
+    assert "back to life" not in everything_kept(desk)
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).status == "erased"
+
+
+def test_an_erasure_that_is_asked_for_again_finds_nothing(desk: Desk, visitors: VisitorStore):
+    desk.do(an_opening(text="one"), a_flag())
+    erasure = visitors.begin_erasure(CUSTOMER, VISITOR.id, reason="minor", now=NOON)
+    again = EraseLog(
+        customer_id=CUSTOMER,
+        command_id="again",
+        conversation_id=CONVERSATION,
+        erasure_id=erasure.erasure_id,
+        look=1,
+    )
+    assert kinds(desk.do(again, again)) == ["ConversationErased", "ConversationErased"]
+    [part] = visitors._parts.find()
+    assert part["found"] == {"conversations": 1, "messages": 1}
+    assert visitors._parts.database["messages"].count_documents({}) == 2

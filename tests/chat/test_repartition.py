@@ -17,6 +17,9 @@ from services.chat.relay import partition_queues
 from services.chat.repartition import StillInUse, repartition
 from tests.chat.builders import CUSTOMER, a_post, an_opening
 
+# They share a virtual host, and each begins by clearing it.
+pytestmark = pytest.mark.xdist_group("repartition")
+
 CONVERSATIONS = [f"r{number}" for number in range(12)]
 
 

@@ -322,6 +322,10 @@ def test_the_service_is_alive_ready_and_says_what_it_offers(client: FlaskClient)
         "/internal/v1/conversations/{conversation_id}",
         "/internal/v1/conversations/{conversation_id}/messages",
         "/internal/v1/presence",
+        "/internal/v1/own-data",
+        "/internal/v1/erasures",
+        "/internal/v1/erasure-introspections",
+        "/internal/v1/erased-counts",
     }
 
 

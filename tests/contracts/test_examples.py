@@ -10,28 +10,34 @@ import pytest
 from chassis.auth import new_key, public_keys
 from chassis.clock import now
 from chassis.testing import RecordingBus, a_delivery, deliver
-from contracts.catalogue import COMMANDS, PAYLOADS
+from contracts.catalogue import PAYLOADS
 from contracts.chat import (
+    COMMANDS,
     AcceptConversation,
     AcknowledgePolicy,
     CloseConversation,
     ConversationAccepted,
     ConversationClosed,
+    ConversationErased,
     ConversationOpened,
     DropLog,
+    EraseLog,
+    FlagMinor,
     MessagePosted,
     OpenConversation,
     PolicyAcknowledged,
     PostMessage,
+    VisitorErased,
 )
 from contracts.digest import digest_of
 from contracts.partitions import command_key
 from contracts.payload import Command, Event, Payload
-from contracts.surveys import ResponseRecorded
-from contracts.transcripts import TranscriptSealed
+from contracts.surveys import AnswersErased, EraseAnswers, ResponseRecorded
+from contracts.transcripts import EraseTranscript, TranscriptErased, TranscriptSealed
 from services.chat import bootstrap as chat
 from services.chat import consumer as chat_consumer
 from services.chat.relay import Relay
+from services.chat.saga import collect_receipts
 from services.chat.settings import Settings as ChatSettings
 from services.surveys import bootstrap as surveys
 from services.surveys import consumer as surveys_consumer
@@ -40,10 +46,20 @@ from services.transcripts import bootstrap as transcripts
 from services.transcripts import consumer as transcripts_consumer
 from services.transcripts.settings import Settings as TranscriptsSettings
 from tests.contracts.examples import EXAMPLES, an_example, example
+from tests.erasing import nothing_rests
 from tests.surveys.builders import a_response
 
 NOWHERE = "amqp://nobody@127.0.0.1:1/nowhere"
-STORY = (OpenConversation, AcceptConversation, AcknowledgePolicy, PostMessage, CloseConversation, DropLog)
+STORY = (
+    OpenConversation,
+    AcceptConversation,
+    AcknowledgePolicy,
+    PostMessage,
+    CloseConversation,
+    DropLog,
+    FlagMinor,
+    EraseLog,
+)
 
 
 @pytest.fixture
@@ -116,12 +132,15 @@ def test_the_relay_carries_out_every_command(chat_context):
         PolicyAcknowledged,
         MessagePosted,
         ConversationClosed,
+        VisitorErased,
+        ConversationErased,
+        ConversationErased,
     ]
 
 
 def test_chat_drops_the_log_of_a_sealed_transcript(chat_context):
     bus = RecordingBus()
-    *_, closed = carry_out(chat_context, *STORY[:-1])
+    *_, closed = carry_out(chat_context, *STORY[:4])
     # Times and ids are chat's own here, so the digest is not the example's.
     sealed = msgspec.structs.replace(an_example(TranscriptSealed), digest=closed.digest)
 
@@ -140,7 +159,7 @@ def test_surveys_attaches_the_response_to_an_opened_conversation(surveys_context
     response = a_response(**fields, **times)
     surveys_context.store.add(response, announcing=lambda _: None, now=now())
 
-    deliver(surveys_consumer.subscriptions(surveys_context), opened)
+    deliver(surveys_consumer.subscriptions(surveys_context, nothing_rests), opened)
 
     [row] = surveys_context.database["outbox"].find()
     assert row["type"] == ResponseRecorded.routing_key
@@ -150,7 +169,10 @@ def test_transcripts_records_and_seals(transcripts_context):
     deliveries = [a_delivery(an_example(event)) for event in transcripts_consumer.QUEUE.hears]
 
     transcripts_consumer.record_deliveries(
-        deliveries, store=transcripts_context.store, fetch=transcripts_context.chat.messages
+        deliveries,
+        store=transcripts_context.store,
+        fetch=transcripts_context.chat.messages,
+        discard=nothing_rests,
     )
 
     [row] = transcripts_context.database["outbox"].find()
@@ -158,7 +180,32 @@ def test_transcripts_records_and_seals(transcripts_context):
     assert sealed == msgspec.structs.replace(an_example(TranscriptSealed), sealed_at=sealed.sealed_at)
 
 
+@pytest.mark.parametrize(("command", "receipt"), [(EraseTranscript, TranscriptErased), (EraseAnswers, AnswersErased)])
+def test_who_is_asked_to_erase_gives_a_receipt(transcripts_context, surveys_context, command, receipt):
+    context = transcripts_context if command is EraseTranscript else surveys_context
+    if command is EraseTranscript:
+        transcripts_consumer.record_deliveries(
+            [a_delivery(an_example(command))], store=context.store, fetch=lambda *_: [], discard=nothing_rests
+        )
+    else:
+        deliver(surveys_consumer.subscriptions(context, nothing_rests), an_example(command))
+
+    [row] = context.database["outbox"].find()
+    given = msgspec.json.decode(row["payload"], type=receipt)
+    example = an_example(receipt)
+    assert given == msgspec.structs.replace(example, removed={}, erased_at=given.erased_at)
+
+
+def test_chat_takes_receipts(chat_context):
+    deliveries = [a_delivery(an_example(event)) for event in chat_consumer.RECEIPTS.hears]
+
+    collect_receipts(deliveries, erasures=chat_context.erasures)
+
+    assert chat_context.database["erasures"].count_documents({}) == 0
+
+
 def test_what_was_fed_above_is_all_that_is_heard():
+    assert set(chat_consumer.RECEIPTS.hears) == {TranscriptErased, AnswersErased}
     assert set(chat_consumer.QUEUE.hears) == {TranscriptSealed}
     assert set(surveys_consumer.QUEUE.hears) == {ConversationOpened}
     assert set(transcripts_consumer.QUEUE.hears) == {

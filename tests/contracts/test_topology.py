@@ -11,6 +11,7 @@ import pytest
 from chassis.bus import Topology, WorkQueue
 from contracts.catalogue import COMMANDS, EVENTS
 from contracts.payload import Event, Payload
+from contracts.surveys import EraseAnswers
 from docs.generate import REPOSITORY, WORK_QUEUES, all_queues, hears, publishes
 from services.chat import consumer as chat_consumer
 from services.chat.relay import partition_queues
@@ -63,13 +64,20 @@ def test_chat_handles_exactly_what_its_queue_hears():
 
 
 def test_surveys_handles_exactly_what_its_queue_hears():
-    assert set(surveys_consumer.subscriptions(SimpleNamespace(store=None))) == set(surveys_consumer.QUEUE.hears)
+    handled = surveys_consumer.subscriptions(SimpleNamespace(store=None), None)
+    assert set(handled) == {*surveys_consumer.QUEUE.hears, EraseAnswers}
 
 
 def test_every_queue_that_a_service_declares_is_known_here_and_is_consumed_where_it_is_declared():
     declared = calls_of("WorkQueue")
 
-    assert declared == ["chat/consumer.py", "chat/relay.py", "surveys/consumer.py", "transcripts/consumer.py"]
+    assert declared == [
+        "chat/consumer.py",
+        "chat/consumer.py",
+        "chat/relay.py",
+        "surveys/consumer.py",
+        "transcripts/consumer.py",
+    ]
     assert sorted(calls_of("Consumer") + calls_of("BatchConsumer")) == declared
 
 

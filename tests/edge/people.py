@@ -43,6 +43,22 @@ class Visitor:
     def history(self, conversation_id: str, after: int = 0, wait: int = 0) -> Any:
         return made(self.edge.get(f"{WIDGET}/conversations/{conversation_id}/messages", after=after, wait=wait), 200)
 
+    def copy(self) -> Any:
+        """Everything there is of this visitor."""
+        return made(self.edge.get(f"{WIDGET}/copy"), 200)
+
+    def ask_erasure(self) -> Any:
+        return made(self.edge.post(f"{WIDGET}/erasure"), 202)
+
+    def erasure(self) -> Any:
+        """How the visitor's erasure stands, asked with the token that is good for nothing else by now."""
+        return made(self.edge.get(f"{WIDGET}/erasure"), 200)
+
+    def erased(self) -> Any:
+        """The same, when it is completed; None while it is not."""
+        found = self.erasure()
+        return found if found["status"] == "completed" else None
+
     def socket(self) -> Socket:
         return Socket(self.edge.websocket_url, lambda: made(self.edge.post(f"{WIDGET}/tickets"))["ticket"])
 
@@ -88,6 +104,13 @@ class Operator:
     def close(self, conversation_id: str) -> None:
         answer = self.edge.post(f"/api/v1/conversations/{conversation_id}/close")
         assert answer.status_code in (200, 201), answer.text
+
+    def flag_minor(self, conversation_id: str) -> Any:
+        return made(self.edge.post(f"/api/v1/conversations/{conversation_id}/flag-minor"), 200)
+
+    def erasures(self) -> Any:
+        """How many were erased, by day."""
+        return made(self.edge.get("/api/v1/erasures"), 200)["days"]
 
     def transcript(self, conversation_id: str) -> Any:
         """The sealed transcript, or None while there is none."""

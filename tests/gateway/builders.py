@@ -124,7 +124,11 @@ def a_context(**changes: Any) -> Context:
     settings = some_settings(**changes)
     accounts, chat, transcripts = FakeAccounts(), FakeChat(), FakeTranscripts()
     fanout = Fanout(
-        forget_session=accounts.forget_session, queued=chat.queued, spawn=lambda call, *of: call(*of), now=0.0
+        forget_session=accounts.forget_session,
+        forget_visitor=chat.forget_visitor,
+        queued=chat.queued,
+        spawn=lambda call, *of: call(*of),
+        now=0.0,
     )
     listener, bus = FakeListener(), AnsweringBus()
     fanout.attach(listener)  # type: ignore[arg-type]

@@ -263,6 +263,8 @@ class FakeChat:
         self.conversations_by_id: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, list[StoredMessage]] = {}
         self.asked_after: list[int] = []
+        self.forgotten: list[str] = []
+        self.erasures: dict[str, dict[str, Any]] = {}
         self.failure: Exception | None = None
         self.online = True
         self.left: list[Caller] = []
@@ -292,6 +294,8 @@ class FakeChat:
             "operator": None,
             "position": 1,
             "opened_at": "2026-01-01T00:00:00Z",
+            "closed_at": None,
+            "department": None,
             "is_sealed": False,
         }
         self.conversations_by_id[conversation_id] = values | changes
@@ -305,6 +309,36 @@ class FakeChat:
 
     def introspect(self, token: str) -> Visitor | None:
         return self.visitors.get(token)
+
+    def forget_visitor(self, visitor_id: str) -> None:
+        self.forgotten.append(visitor_id)
+
+    def own_data(self, caller: Caller) -> Any:
+        return {
+            "visitor": {"visitor_id": caller.subject, "name": caller.name, "created_at": "2026-01-01T00:00:00Z"},
+            "visits": [],
+            "captures": {one: {"user_agent": "Firefox"} for one in self.conversations_by_id},
+        }
+
+    def ask_erasure(self, caller: Caller, reason: str) -> Any:
+        [token] = [token for token, visitor in self.visitors.items() if visitor.visitor_id == caller.subject]
+        del self.visitors[token]
+        self.erasures[token] = {
+            "erasure_id": "erasure-1",
+            "reason": reason,
+            "status": "running",
+            "requested_at": "2026-01-01T00:00:00Z",
+            "completed_at": None,
+            "removed": {},
+            "certificate": "",
+        }
+        return self.erasures[token]
+
+    def erasure(self, token: str) -> Any:
+        return self.erasures.get(token)
+
+    def erased_counts(self, caller: Caller, *, before: str | None, limit: int) -> Any:
+        return {"days": [{"day": "2026-01-01", "reason": "minor", "visitors": 1, "conversations": limit}]}
 
     def conversations(self, caller: Caller, *, status: Any = None, after: Any = None, limit: Any = None) -> Any:
         self._fail()
@@ -369,6 +403,8 @@ class FakeTranscripts:
             "operators": ["Olga"],
             "messages": [msgspec.to_builtins(a_message(1, text="<script>alert(1)</script>"))],
             "captured": {"ip": "192.0.2.0", "browser": "Firefox", "os": "Linux"},
+            "responses": [],
+            "acknowledged_policy_version": "3",
             "last_seq": 1,
         } | changes
 
@@ -450,6 +486,10 @@ class FakeSurveys:
 
     def service_report(self, caller: Caller) -> Any:
         return {"months": [{"month": "2026-03", "topic": "speed", "ratings": {"5": 20}}]}
+
+    def answers(self, customer_id: str, conversation_id: str) -> Any:
+        answer = {"question_id": "q", "label": "Why?", "kind": "text", "value": f"because of {conversation_id}"}
+        return [{"survey_id": "s", "survey_version": 1, "answers": [answer]}]
 
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
         if self.refusal:

@@ -5,6 +5,8 @@ import pytest
 from websockets.frames import Frame
 from websockets.streams import StreamReader
 
+from chassis.clock import now
+from contracts.chat import ConversationErased, VisitorErased
 from services.gateway import frames
 from services.gateway.fanout import UNBOUND_AFTER, Fanout, NotListening
 from tests.gateway.builders import accepted, closed, opened, posted, rejected, revoked
@@ -22,6 +24,7 @@ class FakeMember:
         self.views: dict[str, bool] = {}
         self.offered: list[tuple[str, int]] = []
         self.expected: list[tuple[str, int]] = []
+        self.forgotten: list[str] = []
         self.sent: list[dict] = []
         self.closed: list[int] = []
         self.recovered = self.rechecked = 0
@@ -37,6 +40,9 @@ class FakeMember:
 
     def offer(self, conversation_id: str, seq: int, data: bytes) -> None:
         self.offered.append((conversation_id, seq))
+
+    def forget(self, conversation_id: str) -> None:
+        self.forgotten.append(conversation_id)
 
     def expect(self, conversation_id: str, last_seq: int) -> None:
         self.expected.append((conversation_id, last_seq))
@@ -84,7 +90,13 @@ def listener() -> FakeListener:
 
 @pytest.fixture
 def fanout(chat: FakeChat, forgotten: list[str], listener: FakeListener) -> Fanout:
-    made = Fanout(forget_session=forgotten.append, queued=chat.queued, spawn=lambda call, *of: call(*of), now=0.0)
+    made = Fanout(
+        forget_session=forgotten.append,
+        forget_visitor=forgotten.append,
+        queued=chat.queued,
+        spawn=lambda call, *of: call(*of),
+        now=0.0,
+    )
     made.attach(listener)
     return made
 
@@ -257,3 +269,20 @@ def test_nobody_waits_for_news_while_the_process_drains(fanout, join):
 def test_events_that_concern_no_socket_are_passed_over(fanout):
     fanout.hear(posted())
     fanout.hear(revoked("s-1"))
+
+
+def test_an_erased_visitors_sockets_are_closed_and_the_token_is_forgotten(fanout, join, forgotten):
+    gone, other = join(), join(subject="visitor-2")
+    fanout.hear(VisitorErased(customer_id="customer-1", visitor_id="visitor-1", reason="minor", erased_at=now()))
+    assert (gone.closed, other.closed, forgotten) == ([4403], [], ["visitor-1"])
+
+
+def test_an_erased_conversation_leaves_the_screens_and_the_summaries(fanout, join):
+    visitor, operator = join(), join("operator", "operator-1")
+    fanout.hear(posted())
+    fanout.hear(ConversationErased(customer_id="customer-1", conversation_id="c-1", caused_by="flag", erased_at=now()))
+    fanout.tick(10)
+    for member in (visitor, operator):
+        frames = [frame for frame in member.sent if frame["type"] == "conversation"]
+        assert [(frame["conversation_id"], frame["status"]) for frame in frames] == [("c-1", "erased")]
+    assert visitor.forgotten == ["c-1"]

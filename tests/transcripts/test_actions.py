@@ -165,7 +165,7 @@ def test_nothing_is_sealed_with_other_words_than_those_that_were_said(store: Tra
     actions.record([*other, dialogue.closed], store=store)
     with pytest.raises(WordsMissing):
         seal(dialogue, store=store, fetch=chat_holding(other))
-    assert not store.is_sealed(dialogue.customer_id, dialogue.conversation_id)
+    assert not store.is_settled(dialogue.customer_id, dialogue.conversation_id)
 
 
 def chat_silent(customer_id: str, conversation_id: str) -> Sequence[Message]:
@@ -178,7 +178,7 @@ def test_sealing_waits_for_chat_as_long_as_it_takes(context: Context, store: Tra
     actions.seal_or_postpone(dialogue.closed, store=store, fetch=chat_silent, now=NOW)
     for hour in range(1, 4):
         actions.seal_postponed(store=store, fetch=chat_silent, now=NOW + timedelta(hours=hour))
-    assert not store.is_sealed(dialogue.customer_id, dialogue.conversation_id)
+    assert not store.is_settled(dialogue.customer_id, dialogue.conversation_id)
     later = NOW + timedelta(hours=4)
     actions.seal_postponed(store=store, fetch=chat_holding(dialogue.messages), now=later)
     assert texts(dialogue, store=store) == ["one", "two"]
@@ -203,8 +203,8 @@ def test_postponed_words_that_are_missing_for_good_are_not_sealed_and_not_forgot
     actions.seal_postponed(
         store=store, fetch=lambda customer, which: chat_holding(held.get(which, ()))(customer, which), now=later
     )
-    assert not store.is_sealed(dialogue.customer_id, dialogue.conversation_id)
-    assert store.is_sealed(good.customer_id, good.conversation_id)
+    assert not store.is_settled(dialogue.customer_id, dialogue.conversation_id)
+    assert store.is_settled(good.customer_id, good.conversation_id)
     assert store.postponed(later + timedelta(hours=2), limit=10) == [dialogue.closed]
 
 

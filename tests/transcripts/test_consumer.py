@@ -25,6 +25,7 @@ from services.transcripts.consumer import QUEUE
 from services.transcripts.model import WordsMissing
 from services.transcripts.settings import Settings
 from services.transcripts.store import TranscriptStore
+from tests.erasing import nothing_rests
 from tests.transcripts.builders import Dialogue
 from tests.transcripts.fakes import ChatServer, environment_of
 
@@ -112,7 +113,7 @@ def say(bus: Bus, events: Sequence[Event]) -> None:
 
 
 def is_sealed(dialogue: Dialogue, store: TranscriptStore) -> Callable[[], bool]:
-    return lambda: store.is_sealed(dialogue.customer_id, dialogue.conversation_id)
+    return lambda: store.is_settled(dialogue.customer_id, dialogue.conversation_id)
 
 
 def texts(dialogue: Dialogue, store: TranscriptStore) -> list[str]:
@@ -203,13 +204,15 @@ class Unreachable(TranscriptStore):
 
 def record(dialogues: Sequence[Event], *, context: Context) -> None:
     deliveries = [a_delivery(event) for event in dialogues]
-    consumer.record_deliveries(deliveries, store=context.store, fetch=context.chat.messages)
+    consumer.record_deliveries(deliveries, store=context.store, fetch=context.chat.messages, discard=nothing_rests)
 
 
 def test_without_the_database_the_batch_is_retried(context: Context):
     away = Unreachable(context.database)
     with pytest.raises(Retry):
-        consumer.record_deliveries([a_delivery(Dialogue().opened)], store=away, fetch=context.chat.messages)
+        consumer.record_deliveries(
+            [a_delivery(Dialogue().opened)], store=away, fetch=context.chat.messages, discard=nothing_rests
+        )
 
 
 def test_what_cannot_be_sealed_is_told_after_the_others_are_sealed(context: Context, store: TranscriptStore):

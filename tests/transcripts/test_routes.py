@@ -172,11 +172,13 @@ def test_a_visitor_reads_the_words_of_their_own_conversation(client: FlaskClient
         archive()
 
 
-def test_a_visitor_gets_at_nothing_else(client: FlaskClient, headers: Headers, seal):
+def test_a_visitor_gets_at_their_own_transcript_and_nothing_else(client: FlaskClient, headers: Headers, seal):
     dialogue = seal(Dialogue())
     own = headers("visitor", subject=dialogue.visitor_id)
     assert client.get(TRANSCRIPTS, headers=own).status_code == 403
-    assert client.get(f"{TRANSCRIPTS}/{dialogue.conversation_id}", headers=own).status_code == 403
+    other = headers("visitor", subject="another")
+    assert client.get(f"{TRANSCRIPTS}/{dialogue.conversation_id}", headers=own).status_code == 200
+    assert client.get(f"{TRANSCRIPTS}/{dialogue.conversation_id}", headers=other).status_code == 404
 
 
 def test_messages_page_by_seq(client: FlaskClient, headers: Headers, seal):

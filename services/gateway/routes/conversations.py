@@ -5,7 +5,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from chassis.ids import new_id
-from contracts.chat import AcceptConversation, ConversationAccepted
+from contracts.chat import AcceptConversation, ConversationAccepted, ConversationErased, FlagMinor
 from services.gateway import schemas
 from services.gateway.bootstrap import context
 from services.gateway.routes import access, talking
@@ -88,3 +88,22 @@ def close_conversation(conversation_id: str) -> Any:
     """End the conversation."""
     caller = access.operator("conversations", *access.SPEAKERS)
     return talking.close(caller, conversation_id, status_route=CONVERSATION, here=context())
+
+
+@blueprint.post("/<opaque:conversation_id>/flag-minor")
+@blueprint.output(schemas.ChangedOut)
+@blueprint.doc(security=access.OPERATOR, responses={202: "Not known yet whether it is erased.", 404: FOREIGN})
+def flag_minor(conversation_id: str) -> Any:
+    """The visitor is under 18: end the conversation, and erase everything there is of them. It cannot be undone."""
+    caller = access.operator("conversations", *access.SPEAKERS)
+    command = FlagMinor(
+        command_id=new_id(),
+        customer_id=caller.customer_id or "",
+        conversation_id=conversation_id,
+        operator_id=caller.subject or "",
+    )
+    return talking.answered(command, _erased, status_route=CONVERSATION, here=context())
+
+
+def _erased(event: ConversationErased) -> dict[str, Any]:
+    return {"conversation_id": event.conversation_id, "status": "erased"}

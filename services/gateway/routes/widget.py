@@ -14,7 +14,7 @@ from services.gateway import schemas
 from services.gateway.addresses import reduced
 from services.gateway.bootstrap import Context, context
 from services.gateway.clients import Claims, Policy, Site, Visitor
-from services.gateway.routes import access, talking
+from services.gateway.routes import access, own_data, talking
 
 NAME_LENGTH = 80
 blueprint = APIBlueprint("widget", __name__, url_prefix="/api/v1/widget")
@@ -74,7 +74,13 @@ def _policy(policy: Policy) -> dict[str, Any]:
 @blueprint.post("/visits")
 @blueprint.input(schemas.VisitIn)
 @blueprint.output(schemas.VisitOut, 201)
-@blueprint.doc(responses={404: "No such site.", 429: "Too many visits from one address."})
+@blueprint.doc(
+    responses={
+        404: "No such site.",
+        409: "The token is of a visitor who was found to be under 18.",
+        429: "Too many visits from one address.",
+    }
+)
 def begin_visit(json_data: schemas.VisitIn) -> dict[str, Any]:
     """Begin a visit. With a visitor's token, that visitor is recognised and keeps it; nobody gets a cookie."""
     here = context()
@@ -176,7 +182,8 @@ def _record(
         "survey_version": asked.survey_version,
         "answers": asked.answers or {},
     }
-    return here.surveys.record(caller, body)
+    with own_data.erasing_minors(caller, here):
+        return here.surveys.record(caller, body)
 
 
 def _opened(caller: Caller, event: ConversationOpened, here: Context) -> Any:
@@ -330,7 +337,8 @@ def answer_offline(json_data: schemas.OfflineIn) -> Any:
         "acknowledged_policy_version": json_data.acknowledged_policy_version,
         "answers": json_data.answers,
     }
-    return here.surveys.record(caller, body) or Response(status=204)
+    with own_data.erasing_minors(caller, here):
+        return here.surveys.record(caller, body) or Response(status=204)
 
 
 @blueprint.post("/tickets")

@@ -26,6 +26,7 @@ def test_the_openapi_document_and_the_routes_are_the_same(client):
 def test_every_operation_that_needs_a_credential_says_so(client):
     spec = client.get("/api/v1/openapi.json").json
     public = {
+        "/api/v1/certificate-keys",
         "/api/v1/policy",
         "/api/v1/policy/versions",
         "/api/v1/policy/versions/{version}",

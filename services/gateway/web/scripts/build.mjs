@@ -19,11 +19,18 @@ const smaller = {
   },
 };
 
+/** What is loaded on demand has nothing to be loaded before it, and Vite's helper for that is as large as it saves. */
+const onDemand = {
+  name: "on-demand",
+  enforce: "pre",
+  load: (id) => (id.endsWith("vite/preload-helper.js") ? "export const __vitePreload = (load) => load();" : undefined),
+};
+
 rmSync(new URL("../dist/", import.meta.url), { recursive: true, force: true });
 const manifest = {};
 for (const page of PAGES) {
   const input = { [page]: `src/${page}/main.ts` };
-  await build({ root, logLevel: "warn", plugins: [smaller], build: { emptyOutDir: false, manifest: `.vite/${page}.json`, rolldownOptions: { input } } });
+  await build({ root, logLevel: "warn", plugins: [onDemand, smaller], build: { emptyOutDir: false, manifest: `.vite/${page}.json`, rolldownOptions: { input } } });
   const part = new URL(`${page}.json`, manifests);
   Object.assign(manifest, JSON.parse(readFileSync(part, "utf8")));
   rmSync(part);

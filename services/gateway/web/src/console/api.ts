@@ -134,6 +134,8 @@ export const accept = (conversationId: string) => call<unknown>(`${pathOf(conver
 
 export const close = (conversationId: string) => call<unknown>(`${pathOf(conversationId)}/close`, { method: "POST", body: {} });
 
+export const flagMinor = (conversationId: string) => call<unknown>(`${pathOf(conversationId)}/flag-minor`, { method: "POST", body: {} });
+
 export const listTranscripts = (after: string | null) =>
   call<{ transcripts: TranscriptRow[]; next: string | null }>(`/api/v1/transcripts?${page(after, PAGE)}`);
 

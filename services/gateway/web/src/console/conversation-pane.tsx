@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
+import { isOver } from "../shared/frames";
 import { isUp } from "../shared/line";
 import { useObservable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
@@ -12,6 +13,7 @@ import { MessageList } from "../shared/ui/message-list";
 import { Moment } from "../shared/ui/times";
 import * as api from "./api";
 import type { Desk } from "./desk";
+import { FlagMinor } from "./flag-minor";
 import { hrefOf } from "./route";
 
 interface PaneProps {
@@ -43,7 +45,7 @@ function Opened({ desk, conversation }: { desk: Desk; conversation: api.Conversa
   const log = useMemo(() => connection.follow(conversation_id, conversation.status), []);
   const { messages, outgoing, status: heard } = useObservable(log.view);
   const line = useObservable(connection.state);
-  const status = heard === "closed" ? "closed" : conversation.status;
+  const status = isOver(heard) ? heard : conversation.status;
   const isMine = status === "active" && conversation.operator?.id === me.operator_id;
   // My own conversations stay complete while I look elsewhere; others only while they are on the screen.
   const isKept = useRef(isMine);
@@ -91,6 +93,7 @@ function PaneHead({ desk, conversation, isMine }: { desk: Desk; conversation: ap
             Close conversation
           </Button>
         )}
+        {status !== "erased" && api.isSpeaker(desk.operator) && <FlagMinor isBusy={isBusy} onFlag={() => act(() => api.flagMinor(conversation_id))} />}
       </header>
       {problem && (
         <p class="note problem" role="alert">
@@ -125,6 +128,7 @@ function PaneFoot({ status, isMine, conversation, onSend }: PaneFootProps) {
   if (isMine) return <Composer label="Write an answer" onSend={onSend} isFocused />;
   if (status === "queued") return <Foot>Nobody has accepted this conversation yet.</Foot>;
   if (status === "active") return <Foot>{conversation.operator?.name || "A colleague"} is answering. Only the two of them can write here.</Foot>;
+  if (status === "erased") return <Foot>This conversation was erased.</Foot>;
   return (
     <Foot>
       <span data-testid="ended">This conversation has ended.</span> <a href={hrefOf.transcript(conversation.conversation_id)}>Open its transcript</a>
@@ -140,7 +144,7 @@ function Foot({ children }: { children: ComponentChildren }) {
   );
 }
 
-const STATUS_WORDS: Record<api.Conversation["status"], string> = { queued: "Waiting", active: "Active", closed: "Ended" };
+const STATUS_WORDS: Record<api.Conversation["status"], string> = { queued: "Waiting", active: "Active", closed: "Ended", erased: "Erased" };
 
 function VisitorDetails({ conversation }: { conversation: api.Conversation }) {
   const { visitor_name, status, operator, department, opened_at, accepted_at } = conversation;

@@ -1,4 +1,4 @@
-import { type ConversationFrame, type MessageFrame, type ServerFrame, isOvertaken } from "../shared/frames";
+import { type ConversationFrame, type MessageFrame, type ServerFrame, isOver, isOvertaken } from "../shared/frames";
 import { Observable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import type * as api from "./api";
@@ -94,7 +94,7 @@ export class Inbox {
   private heardState(frame: ConversationFrame): void {
     const { conversation_id, status, last_seq } = frame;
     const known = this.view.value.conversations.get(conversation_id);
-    if (status === "closed") return this.drop(conversation_id);
+    if (isOver(status)) return this.drop(conversation_id);
     if (!known) return this.meet(frame);
     if (isOvertaken(status, known.status)) return;
     const news = last_seq === undefined ? 0 : last_seq - known.last_seq;
@@ -162,7 +162,7 @@ export class Inbox {
   private merge(conversation: Conversation): void {
     const { conversation_id, status } = conversation;
     const known = this.view.value.conversations.get(conversation_id);
-    if (status === "closed") return this.drop(conversation_id);
+    if (isOver(status)) return this.drop(conversation_id);
     if (this.closed.has(conversation_id)) return;
     // An answer may be older than what the socket said meanwhile.
     if (known && (isOvertaken(status, known.status) || conversation.last_seq < known.last_seq)) return;

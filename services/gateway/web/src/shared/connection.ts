@@ -1,5 +1,5 @@
 import { ConversationLog, type ConversationView, type Outgoing } from "./conversation-log";
-import type { ClientFrame, ConversationFrame, Message, ReadyFrame, RejectedFrame, ServerFrame, Status } from "./frames";
+import { type ClientFrame, type ConversationFrame, type Message, type ReadyFrame, type RejectedFrame, type ServerFrame, type Status, isOver } from "./frames";
 import { newId } from "./ids";
 import { type Line, type LineOptions, type LineState, OwnLine, isUp } from "./line";
 import type { Observable } from "./observable";
@@ -104,7 +104,7 @@ export class Connection {
     let kept: readonly Outgoing[] | null = null;
     return ({ outgoing, status }) => {
       // In a closed conversation nothing can be sent any more: what is on the screen stays there, and nowhere else.
-      const keep = status === "closed" ? [] : outgoing;
+      const keep = isOver(status) ? [] : outgoing;
       if (keep !== kept) this.#unsent.write(conversationId, keep);
       kept = keep;
     };
@@ -127,7 +127,7 @@ export class Connection {
   }
 
   #probe(): ClientFrame | null {
-    const log = [...this.#logs.values()].find(({ view }) => view.value.status !== "closed");
+    const log = [...this.#logs.values()].find(({ view }) => !isOver(view.value.status));
     return log ? syncOf(log) : null;
   }
 

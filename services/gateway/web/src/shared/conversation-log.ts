@@ -81,7 +81,15 @@ export class ConversationLog {
   moveTo(status: Status): boolean {
     if (isOvertaken(status, this.view.value.status)) return false;
     if (status !== this.view.value.status) this.change({ status, position: null });
+    if (status === "erased") this.clear();
     return true;
+  }
+
+  /** Nothing of it may stay on a screen, nor be asked for again. */
+  private clear(): void {
+    this.#held.clear();
+    this.#announced = 0;
+    this.change({ messages: [], outgoing: [] });
   }
 
   change(part: Partial<ConversationView>): void {

@@ -1,9 +1,14 @@
 /** What crosses the socket, as the public edge fixes it (version 1). */
 
 export type SenderKind = "visitor" | "operator" | "system";
-export type Status = "queued" | "active" | "closed";
+export type Status = "queued" | "active" | "closed" | "erased";
 
-const RANK: Record<Status, number> = { queued: 0, active: 1, closed: 2 };
+const RANK: Record<Status, number> = { queued: 0, active: 1, closed: 2, erased: 3 };
+
+/** Nothing more is said in the conversation. */
+export function isOver(status: Status): boolean {
+  return status === "closed" || status === "erased";
+}
 
 /** A conversation only moves forward; what says otherwise was overtaken on its way. */
 export function isOvertaken(status: Status, known: Status): boolean {
@@ -127,5 +132,5 @@ function isText(value: unknown): value is string {
 }
 
 function isStatus(value: unknown): value is Status {
-  return value === "queued" || value === "active" || value === "closed";
+  return typeof value === "string" && Object.hasOwn(RANK, value);
 }

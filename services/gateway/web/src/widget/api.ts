@@ -49,6 +49,19 @@ export const acknowledgePolicy = (token: string, conversationId: string, version
 export const closeConversation = (token: string, conversationId: string) =>
   post(`${pathOf(conversationId)}/close`, token, {});
 
+export interface Erasure {
+  reason: "minor" | "asked";
+  status: "running" | "completed";
+  certificate: string;
+}
+
+/** Everything there is of the visitor. */
+export const getCopy = (token: string) => call<unknown>("/api/v1/widget/copy", { token, timeoutMs: 60_000 });
+
+export const askErasure = (token: string) => call<Erasure>("/api/v1/widget/erasure", { method: "POST", body: {}, token });
+
+export const getErasure = (token: string) => call<Erasure>("/api/v1/widget/erasure", { token });
+
 /** What a connection needs, with the visitor's token. */
 export function visitorTransport(token: string): Transport {
   return {

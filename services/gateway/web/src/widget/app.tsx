@@ -7,6 +7,7 @@ import { MinimiseIcon } from "../shared/ui/icons";
 import type { Chat, Stage } from "./chat";
 import { Conversation, Standing } from "./conversation";
 import { Launcher } from "./launcher";
+import type { OwnData } from "./own-data";
 import { Start } from "./start";
 
 export function App({ chat }: { chat: Chat }) {
@@ -68,13 +69,11 @@ function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
 }
 
 function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
+  const showsOwnData = useObservable(chat.showsOwnData);
+  if (stage.name === "erased" || (showsOwnData && chat.isKnown)) return <OwnDataOnDemand chat={chat} stage={stage} />;
   switch (stage.name) {
     case "loading":
-      return (
-        <div class="panel-middle" role="status">
-          <p class="loading">One moment…</p>
-        </div>
-      );
+      return <Loading />;
     case "unavailable":
       return <Unavailable detail={stage.detail} onRetry={() => chat.loadConfig()} />;
     case "start":
@@ -82,6 +81,27 @@ function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
     case "talking":
       return <Conversation key={stage.log.conversationId} chat={chat} config={stage.config} log={stage.log} connection={stage.connection} />;
   }
+}
+
+function Loading() {
+  return (
+    <div class="panel-middle" role="status">
+      <p class="loading">One moment…</p>
+    </div>
+  );
+}
+
+function OwnDataOnDemand({ chat, stage }: { chat: Chat; stage: Stage }) {
+  const [View, setView] = useState<typeof OwnData | null>(null);
+  const [isMissing, setMissing] = useState(false);
+  const load = () =>
+    import("./own-data").then(
+      (loaded) => setView(() => loaded.OwnData),
+      () => setMissing(true),
+    );
+  useEffect(() => void load(), []);
+  if (View) return <View chat={chat} stage={stage} />;
+  return isMissing ? <Unavailable detail="This could not be loaded just now." onRetry={load} /> : <Loading />;
 }
 
 function Unavailable({ detail, onRetry }: { detail: string; onRetry: () => Promise<void> }) {

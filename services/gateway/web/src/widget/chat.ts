@@ -1,5 +1,6 @@
 import { Connection, type ConnectionOptions } from "../shared/connection";
 import type { ConversationLog, ConversationView } from "../shared/conversation-log";
+import { isOver } from "../shared/frames";
 import { Observable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import type { Answers } from "../shared/survey";
@@ -13,6 +14,7 @@ export type Stage =
   | { name: "loading" }
   | { name: "unavailable"; detail: string }
   | { name: "start"; config: api.Config }
+  | { name: "erased"; config: api.Config | null; token: string; erasure: api.Erasure }
   | { name: "talking"; config: api.Config | null; log: ConversationLog; connection: Connection };
 
 /** Why a conversation could not be started, for the form to show. */
@@ -32,6 +34,7 @@ export class Chat {
   readonly stage = new Observable<Stage>({ name: "loading" });
   readonly isOpen = new Observable(false);
   readonly unread = new Observable(0);
+  readonly showsOwnData = new Observable(false);
   /** The policy changed while the visitor talks, and nothing more is accepted before they have read the notice again. */
   readonly isAsking = new Observable(false);
   #config: api.Config | null = null;
@@ -67,7 +70,8 @@ export class Chat {
       this.#config = await api.getConfig(this.siteKey);
       this.#configuredAt = Date.now();
       const { value } = this.stage;
-      this.stage.set(value.name === "talking" ? { ...value, config: this.#config } : { name: "start", config: this.#config });
+      const isKept = value.name === "talking" || value.name === "erased";
+      this.stage.set(isKept ? { ...value, config: this.#config } : { name: "start", config: this.#config });
     } catch (error) {
       if (this.stage.value.name === "loading") this.stage.set({ name: "unavailable", detail: explain(error) });
     }
@@ -178,11 +182,27 @@ export class Chat {
     }
   }
 
+  /** Whether there is anything of the visitor that they could ask for. */
+  get isKnown(): boolean {
+    return Boolean(this.memory.read()?.token);
+  }
+
+  copy(): Promise<unknown> {
+    return api.getCopy(this.memory.read()?.token ?? "");
+  }
+
+  /** Has everything there is of the visitor erased; their token is good for seeing how that stands, and not remembered. */
+  async erase(): Promise<void> {
+    const token = this.memory.read()?.token ?? "";
+    this.#showErasure(token, await api.askErasure(token));
+  }
+
   /** From a closed conversation back to the notice. */
   startAgain(): void {
     this.#hangUp();
     this.#forgetUnsent();
-    this.memory.write({ conversation_id: null, is_answered: false });
+    if (this.memory.read()) this.memory.write({ conversation_id: null, is_answered: false });
+    this.showsOwnData.set(false);
     this.stage.set(this.#config ? { name: "start", config: this.#config } : { name: "loading" });
     // The policy in force may have changed since this page was loaded.
     void this.loadConfig();
@@ -213,7 +233,7 @@ export class Chat {
 
   get #isOver(): boolean {
     const { value } = this.stage;
-    return value.name === "talking" && value.log.view.value.status === "closed";
+    return value.name === "talking" && isOver(value.log.view.value.status);
   }
 
   /** The visitor talks in another tab. */
@@ -237,7 +257,7 @@ export class Chat {
       this.#markRead();
       if (status !== "closed") void this.#compareAcknowledged(acknowledged_policy_version);
     } catch (error) {
-      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.#forget();
+      if (error instanceof Problem && [401, 403, 404].includes(error.status)) return this.#forgotten();
       this.#talk(token, conversationId);
     }
   }
@@ -249,7 +269,7 @@ export class Chat {
     this.#connection = connection;
     this.#seen = 0;
     log.view.subscribe((view) => this.#noticed(view));
-    connection.state.subscribe((state) => state === "refused" && this.#forgotten());
+    connection.state.subscribe((state) => state === "refused" && void this.#forgotten());
     connection.listen((frame) => frame.type === "rejected" && frame.code === NOT_ACKNOWLEDGED && void this.#askAgain());
     connection.start();
     this.stage.set({ name: "talking", config: this.#config, log, connection });
@@ -280,11 +300,25 @@ export class Chat {
   }
 
   /** The server does not know this visitor any more. */
-  #forgotten(): void {
+  async #forgotten(): Promise<void> {
+    const token = this.memory.read()?.token ?? "";
     this.#hangUp();
+    const erasure = token ? await api.getErasure(token).catch(() => null) : null;
+    if (erasure) return this.#showErasure(token, erasure);
     this.#forget();
     this.stage.set(this.#config ? { name: "start", config: this.#config } : { name: "loading" });
     if (!this.#config) void this.loadConfig();
+  }
+
+  /** The token of somebody under 18 stays in this tab: with it they are known, and nothing is taken down again. */
+  #showErasure(token: string, erasure: api.Erasure): void {
+    this.#hangUp();
+    this.#forgetUnsent();
+    if (erasure.reason === "minor") this.memory.write({ conversation_id: null });
+    else this.memory.forget();
+    this.#visitToken = null;
+    this.showsOwnData.set(false);
+    this.stage.set({ name: "erased", config: this.#config, token, erasure });
   }
 
   #forget(): void {
@@ -311,6 +345,12 @@ export class Chat {
   async #startProblem(error: unknown): Promise<StartProblem> {
     if (!(error instanceof Problem)) return { detail: explain(error), fields: {} };
     if (error.status === 401) this.#visitToken = null;
+    if (error.code === "minor") {
+      const token = this.#visitToken ?? this.memory.read()?.token ?? "";
+      this.memory.write({ token });
+      this.#showErasure(token, { reason: "minor", status: "running", certificate: "" });
+      return { detail: error.detail, fields: {} };
+    }
     if (error.code === NOT_ACKNOWLEDGED) {
       await this.loadConfig();
       return { detail: "The privacy policy has changed. Please read the notice again and confirm it.", fields: {} };

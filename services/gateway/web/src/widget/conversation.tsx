@@ -2,7 +2,7 @@ import { useRef, useState } from "preact/hooks";
 
 import type { Connection } from "../shared/connection";
 import type { ConversationLog } from "../shared/conversation-log";
-import type { Sender } from "../shared/frames";
+import { type Sender, isOver } from "../shared/frames";
 import { isUp } from "../shared/line";
 import { useObservable } from "../shared/observable";
 import type { Survey } from "../shared/survey";
@@ -14,6 +14,7 @@ import { MessageList } from "../shared/ui/message-list";
 import type { Config } from "./api";
 import type { Chat } from "./chat";
 import { Notice } from "./notice";
+import { OwnDataLink } from "./own-data-link";
 import { SurveyForm } from "./survey-form";
 
 interface ConversationProps {
@@ -27,7 +28,7 @@ export function Conversation({ chat, config, log, connection }: ConversationProp
   const isAsking = useObservable(chat.isAsking);
   const { messages, outgoing, status, operator } = useObservable(log.view);
   const line = useObservable(connection.state);
-  const isClosed = status === "closed";
+  const isClosed = isOver(status);
   return (
     <>
       <ConnectionLine connection={connection} isSilent={isClosed} />
@@ -72,6 +73,7 @@ function Writing({ chat }: { chat: Chat }) {
         <button type="button" class="link" data-testid="close" onClick={() => setClosing(true)}>
           End conversation
         </button>
+        <OwnDataLink chat={chat} />
       </div>
       {isClosing && (
         <Confirm
@@ -145,6 +147,7 @@ function Ended({ chat, survey }: { chat: Chat; survey: Survey | null }) {
       <Button look="quiet" data-testid="start-again" onClick={() => chat.startAgain()}>
         Start a new conversation
       </Button>
+      <OwnDataLink chat={chat} />
     </div>
   );
 }
@@ -157,7 +160,7 @@ export function Standing({ log }: { log: ConversationLog }) {
     <p class="standing" role="status" data-testid="standing" data-status={status}>
       {status === "queued" && waiting(position)}
       {status === "active" && (name ? `You are talking with ${name}` : "Somebody is here for you")}
-      {status === "closed" && "Ended"}
+      {isOver(status) && "Ended"}
     </p>
   );
 }

@@ -3,6 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import { newId } from "../shared/ids";
 import type { Config } from "./api";
 import type { Chat } from "./chat";
+import { OwnDataLink } from "./own-data-link";
 import { SurveyForm } from "./survey-form";
 
 /** The notice with the policy in force, the survey, and the button. Before this is sent, nothing is asked for or stored. */
@@ -16,6 +17,7 @@ export function Start({ chat, config }: { chat: Chat; config: Config }) {
       config={config}
       button="Start the chat"
       testId="start"
+      foot={chat.isKnown && <OwnDataLink chat={chat} />}
       onSend={(answers, version) => chat.start(version, survey && answers, survey?.version)}
     >
       <p class="greeting">{texts.greeting || "Hello. How can we help?"}</p>
@@ -43,6 +45,7 @@ function Offline({ chat, config }: { chat: Chat; config: Config }) {
       config={config}
       button="Send"
       testId="send-offline"
+      foot={chat.isKnown && <OwnDataLink chat={chat} />}
       onSend={async (answers, version) => {
         const refused = await chat.leave(version, answers, survey?.version, clientId);
         setSent(!refused);

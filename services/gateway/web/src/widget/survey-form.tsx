@@ -15,13 +15,15 @@ interface SurveyFormProps {
   button: string;
   testId: string;
   onSend: (answers: Answers, policyVersion: string) => Promise<StartProblem | null>;
+  /** Below the button. */
+  foot?: ComponentChildren;
   children: ComponentChildren;
 }
 
 const NO_PROBLEM: StartProblem = { detail: "", fields: {} };
 
 /** What is asked, with what has to be read first. Before it is sent, nothing is stored. */
-export function SurveyForm({ survey, config, button, testId, onSend, children }: SurveyFormProps) {
+export function SurveyForm({ survey, config, button, testId, onSend, foot, children }: SurveyFormProps) {
   const version = config?.policy.version ?? "";
   const [acknowledged, setAcknowledged] = useState<string | null>(null);
   const [values, setValues] = useState<Answers>({});
@@ -90,6 +92,7 @@ export function SurveyForm({ survey, config, button, testId, onSend, children }:
         <Button type="submit" look="wide" data-testid={testId} isBusy={isBusy}>
           {isBusy ? "One moment…" : button}
         </Button>
+        {foot}
       </div>
     </form>
   );

@@ -7,12 +7,13 @@ interface ConfirmProps {
   detail: string;
   yes: string;
   no: string;
+  testId?: string;
   onYes: () => void;
   onNo: () => void;
 }
 
 /** Asks before something final. The browser keeps focus inside, and Escape means no. */
-export function Confirm({ title, detail, yes, no, onYes, onNo }: ConfirmProps) {
+export function Confirm({ title, detail, yes, no, testId = "close-confirm", onYes, onNo }: ConfirmProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const element = dialog.current;
@@ -37,7 +38,7 @@ export function Confirm({ title, detail, yes, no, onYes, onNo }: ConfirmProps) {
         <Button look="quiet" onClick={onNo}>
           {no}
         </Button>
-        <Button look="danger" data-testid="close-confirm" onClick={onYes}>
+        <Button look="danger" data-testid={testId} onClick={onYes}>
           {yes}
         </Button>
       </div>

@@ -17,7 +17,9 @@ from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
 POLICY = {"VELARO_SWEEP_POLICY_EVERY": "PT1S", "VELARO_NOTICE_CLAIMED_FOR": "PT3S"}
+ERASING = {"VELARO_ERASURE_LOOK_AFTER": "PT1S", "VELARO_ERASURE_RETRY_AFTER": "PT2S"}
 HASTE = {
+    "chat-consumer": ERASING,
     "transcripts-worker": ARCHIVING,
     "transcripts-beat": ARCHIVING,
     "accounts-worker": POLICY,
@@ -54,7 +56,7 @@ def stack() -> Iterator[Stack]:
         yield running
     finally:
         running.down()
-    shutil.rmtree(root)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,108 @@
+"""What rests in the queues of dead letters, for whoever has to take something out of them for good."""
+
+import contextlib
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pika
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from chassis.bus.connection import parameters_of
+from chassis.bus.errors import Down
+from chassis.bus.topology import DEAD_LETTERS, DEFAULT_EXCHANGE, dead_queue
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 15.0
+EMPTY_FOR_SECONDS = 0.5
+"""For how long queues that were found empty count as empty: many ask one after the other."""
+NOT_FOUND = 404
+
+# In the text of a message the quotes would be escaped, so that nobody can write what is found here.
+_ids = re.compile(rb'"(?:conversation_id|visitor_id)":\s?"([^"\\]+)"')
+
+
+class Resting:
+    """Removes from the ``.dead`` of ``queues``, and from the common queue of dead letters, what tells of certain ids.
+
+    Each delivery is looked at once: one that stays goes to the end of its queue, confirmed, before it is acknowledged
+    at the front. A death in between leaves it there twice, which is once for whoever handles it. Any thread may call.
+    """
+
+    def __init__(self, url: str, *, name: str, queues: Iterable[str]) -> None:
+        self._parameters = parameters_of(url, f"{name} resting")
+        self._queues = (*map(dead_queue, queues), DEAD_LETTERS)
+        self._lock = threading.Lock()
+        self._connection: pika.BlockingConnection | None = None
+        self._channel: BlockingChannel | None = None
+        self._used_at = 0.0
+        self._empty_at = -EMPTY_FOR_SECONDS
+
+    def discard(self, ids: Collection[str]) -> Counter[str]:
+        """Remove every delivery about one of ``ids``; how many were, by id. Raises ``Down``."""
+        wanted = {each.encode(): each for each in ids}
+        removed: Counter[str] = Counter()
+        with self._lock:
+            if time.monotonic() - self._empty_at < EMPTY_FOR_SECONDS:
+                return removed
+            began = time.monotonic()
+            try:
+                if wanted and not sum(self._discard(queue, wanted, removed) for queue in self._queues):
+                    self._empty_at = began
+            except (AMQPError, OSError) as error:
+                with contextlib.suppress(AMQPError, OSError):
+                    self.close()
+                raise Down("no connection to the broker") from error
+        return removed
+
+    def close(self) -> None:
+        """Disconnect."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            connection.close()
+
+    def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> int:
+        """Looks through the queue; how much was in it."""
+        length = self._count(queue)
+        for _ in range(length):
+            channel = self._opened()
+            got: Any = channel.basic_get(queue)
+            method, properties, body = got
+            if method is None:
+                break
+            found = {wanted[each] for each in _ids.findall(body) if each in wanted}
+            if found:
+                removed.update(found)
+                log.info("dead letter discarded", queue=queue)
+            else:
+                channel.basic_publish(DEFAULT_EXCHANGE, queue, body, properties, mandatory=True)
+            channel.basic_ack(method.delivery_tag)
+        return length
+
+    def _count(self, queue: str) -> int:
+        try:
+            declared: Any = self._opened().queue_declare(queue, passive=True).method
+            return int(declared.message_count)
+        except ChannelClosedByBroker as error:
+            if error.reply_code != NOT_FOUND:
+                raise
+            # Its consumer has never run, so there is nothing in it.
+            return 0
+
+    def _opened(self) -> BlockingChannel:
+        # Nobody answers heartbeats between two calls, so the broker may have hung up in a longer pause.
+        if time.monotonic() - self._used_at > IDLE_SECONDS:
+            self.close()
+        if self._connection is None or not self._connection.is_open:
+            self._connection, self._channel = pika.BlockingConnection(self._parameters), None
+        if self._channel is None or not self._channel.is_open:
+            self._channel = self._connection.channel()
+            self._channel.confirm_delivery()
+        self._used_at = time.monotonic()
+        return self._channel

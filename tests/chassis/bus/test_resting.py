@@ -1,0 +1,76 @@
+"""Taking something out of the dead letters, on a real broker."""
+
+import json
+
+import pytest
+
+from chassis.bus import Down, Resting
+
+QUEUE = "tests.work"
+DEAD = f"{QUEUE}.dead"
+
+
+def about(conversation_id: str, **fields: str) -> bytes:
+    return json.dumps({"customer_id": "c", "conversation_id": conversation_id} | fields).encode()
+
+
+@pytest.fixture
+def outside(outside):
+    outside.declare(DEAD)
+    outside.declare("dead-letters")
+    for queue in (DEAD, "dead-letters"):
+        outside.channel.queue_purge(queue)
+    return outside
+
+
+@pytest.fixture
+def resting(amqp_url):
+    made = Resting(amqp_url, name="tests", queues=[QUEUE, "tests.never-declared"])
+    yield made
+    made.close()
+
+
+def test_what_is_about_the_ids_goes_and_the_rest_stays_as_it_was_in_its_order(outside, resting):
+    for number in range(3):
+        outside.publish(DEAD, about(f"kept-{number}"), message_id=f"m{number}", type="kind", delivery_mode=2)
+        outside.publish(DEAD, about("gone"))
+    outside.publish("dead-letters", about("other", visitor_id="visitor"))
+
+    removed = resting.discard(["gone", "visitor", "nowhere"])
+
+    assert removed == {"gone": 3, "visitor": 1}
+    kept = [outside.get(DEAD) for _ in range(3)]
+    assert [body for _, body in kept] == [about(f"kept-{number}") for number in range(3)]
+    assert [(each.message_id, each.type, each.delivery_mode) for each, _ in kept] == [
+        (f"m{number}", "kind", 2) for number in range(3)
+    ]
+    assert (outside.depth(DEAD), outside.depth("dead-letters")) == (0, 0)
+
+
+def test_nobody_can_write_an_id_into_a_text(outside, resting):
+    body = about("kept", text=about("gone").decode())
+    outside.publish(DEAD, body)
+
+    assert resting.discard(["gone"]) == {}
+    assert outside.get(DEAD)[1] == body
+
+
+def test_what_is_no_text_at_all_stays(outside, resting):
+    outside.publish(DEAD, b"\xff\x00")
+
+    assert resting.discard(["gone"]) == {}
+    assert outside.get(DEAD)[1] == b"\xff\x00"
+
+
+def test_it_can_be_asked_again_after_its_connection_was_lost(outside, resting):
+    outside.publish(DEAD, about("gone"))
+    assert resting.discard(["gone"]) == {"gone": 1}
+    resting._connection.close()
+    outside.publish(DEAD, about("gone"))
+
+    assert resting.discard(["gone"]) == {"gone": 1}
+
+
+def test_without_a_broker_it_says_so():
+    with pytest.raises(Down):
+        Resting("amqp://nobody:secret@127.0.0.1:1/nowhere", name="tests", queues=[QUEUE]).discard(["x"])

@@ -1,0 +1,91 @@
+"""Answers that are erased stay erased, whichever comes first: the answers, the opening, or the erasure."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from contracts.surveys import AnswersErased, EraseAnswers
+from services.surveys import actions
+from services.surveys.model import ConversationErased, Opening
+from services.surveys.store import TOMBSTONE_KEPT, SurveyStore
+from tests.erasing import nothing_rests
+from tests.surveys.builders import NOON, a_response, an_opening_event
+
+COMMAND = EraseAnswers(customer_id="customer-1", erasure_id="erasure-1", conversation_id="conversation-1", look=1)
+OPENING = Opening(customer_id="customer-1", conversation_id="conversation-1", site_id="site-1")
+
+
+@pytest.fixture
+def store(database) -> SurveyStore:
+    made = SurveyStore(database)
+    made.ensure_indexes()
+    return made
+
+
+def erase(store: SurveyStore, discard=nothing_rests) -> None:
+    actions.erase_answers(COMMAND, store=store, discard=discard, clock=lambda: NOON)
+
+
+def receipts(database) -> list[AnswersErased]:
+    rows = database["outbox"].find({"type": AnswersErased.routing_key}).sort("_id", 1)
+    return [msgspec.json.decode(row["payload"], type=AnswersErased) for row in rows]
+
+
+def answer(store: SurveyStore, **fields) -> None:
+    store.add(a_response(**fields), announcing=actions._recorded, now=NOON)
+
+
+def attach(store: SurveyStore) -> None:
+    actions.attach_responses(an_opening_event(), store=store, clock=lambda: NOON)
+
+
+def is_gone(database) -> bool:
+    [opening] = database["openings"].find({"conversation_id": "conversation-1"})
+    assert set(opening) == {"_id", "customer_id", "conversation_id", "erased_at", "expires_at"}
+    assert opening["expires_at"] == NOON + TOMBSTONE_KEPT
+    return "ada@example.com" not in str([list(database[name].find()) for name in ("responses", "openings", "outbox")])
+
+
+def test_pending_and_attached_answers_go_with_what_was_to_be_announced(store, database):
+    answer(store)
+    attach(store)
+    assert "ada@example.com" in str(list(database["outbox"].find()))
+
+    erase(store)
+    erase(store)
+
+    assert is_gone(database)
+    assert [receipt.removed for receipt in receipts(database)] == [{"responses": 1, "announcements": 1}, {}]
+
+
+def test_answers_of_another_conversation_stay(store, database):
+    answer(store)
+    answer(store, conversation_id="conversation-2", response_id="response-2")
+    erase(store)
+    [kept] = database["responses"].find()
+    assert kept["conversation_id"] == "conversation-2"
+
+
+def test_answers_that_come_late_are_refused_and_an_opening_changes_nothing(store, database):
+    erase(store)
+
+    with pytest.raises(ConversationErased):
+        answer(store)
+    attach(store)
+    with pytest.raises(ConversationErased):
+        answer(store)
+
+    assert is_gone(database)
+
+
+def test_the_bare_id_outlives_the_hour_after_which_openings_are_forgotten(store, database):
+    attach(store)
+    erase(store)
+    assert store.attach(OPENING, announcing=actions._recorded, now=NOON + timedelta(days=1)) == []
+    assert is_gone(database)
+
+
+def test_dead_letters_are_counted(store, database):
+    erase(store, discard=lambda ids: dict.fromkeys(ids, 3))
+    assert receipts(database)[0].removed == {"dead_letters": 3}
