@@ -29,7 +29,7 @@ from contracts.chat import (
     PostMessage,
     Sender,
 )
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key, partition_queue
 from contracts.surveys import Answer, ResponseRecorded
 from deploy.local.stack import Stack
 from deploy.secrets import BUS_VHOST
@@ -247,7 +247,7 @@ def test_messages_that_wait_in_a_queue_are_not_collected(
     stack: Stack, operator: Operator, minor: Minor, traces: Traces, bus: Bus
 ) -> None:
     live = minor.talk(operator)
-    queue = partition_queue(partition_of(live, PARTITIONS))
+    queue = command_key(live, PARTITIONS)
     sender = Sender(kind="visitor", id=operator.edge.get(f"/api/v1/conversations/{live}").json()["visitor_id"], name="")
 
     def say(customer_id: str) -> None:

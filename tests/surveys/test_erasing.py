@@ -61,7 +61,7 @@ def test_pending_and_attached_answers_go_with_what_was_to_be_announced(store, da
 
 def test_answers_of_another_conversation_stay(store, database):
     answer(store)
-    answer(store, conversation_id="conversation-2", response_id="response-2")
+    answer(store, conversation_id="conversation-2", occasion_id="conversation-2", response_id="response-2")
     erase(store)
     [kept] = database["responses"].find()
     assert kept["conversation_id"] == "conversation-2"
