@@ -146,4 +146,4 @@ def test_secrets_that_cannot_be_written_are_told_in_one_line(containers: Contain
 
 
 def test_an_unknown_process_is_answered_with_those_there_are() -> None:
-    assert ended("chat", "nonsense") == (64, ["usage: python -m services.chat web|relay|consumer"])
+    assert ended("chat", "nonsense") == (64, ["usage: python -m services.chat web|relay|consumer|repartition NUMBER"])
