@@ -4,7 +4,6 @@
 with which seeds. Without them the most telling rows run once.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -13,7 +12,7 @@ import pytest
 from chassis.testing import eventually
 from tests.faults.load import Bystander, Driver, Load, Run
 from tests.faults.rows import IS_FULL, Summary
-from tests.faults.system import FOLDER, RELAYS, System
+from tests.faults.system import FOLDER, RELAYS, System, started
 
 MOST_SECONDS = 900
 HASTE = 1.0 if IS_FULL else 0.2
@@ -59,18 +58,8 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
-    root = FOLDER / "instance"
-    broken = System(root)
-    # A run that was cut off leaves an instance behind, whose data and passwords are not this one's.
-    if broken.supervisor.is_running():
-        broken.down()
-    shutil.rmtree(root, ignore_errors=True)
-    broken = System(root)
-    try:
-        broken.up()
+    with started(System, FOLDER / "instance") as broken:
         yield broken
-    finally:
-        broken.down()
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
 """The system that is broken: an instance of its own, with lines in it, spares, and changed programs."""
 
 import os
+import shutil
 import signal
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 from pymongo import MongoClient
@@ -278,3 +280,22 @@ def asleep(*pids: int) -> Iterator[None]:
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
+
+
+S = TypeVar("S", bound=System)
+
+
+@contextmanager
+def started(kind: type[S], root: Path) -> Iterator[S]:
+    """A system that nobody has used yet, up until the block ends."""
+    # A run that was cut off leaves an instance behind, whose data and passwords are not this one's.
+    left_behind = kind(root)
+    if left_behind.supervisor.is_running():
+        left_behind.down()
+    shutil.rmtree(root, ignore_errors=True)
+    made = kind(root)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()

@@ -1,7 +1,6 @@
 """Several brokers and several databases: some are killed, restarted, deposed and cut off from the others."""
 
 import random
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from tests.faults.cluster import Cluster
 from tests.faults.conftest import HASTE
 from tests.faults.load import Bystander, Driver, Load, Run
 from tests.faults.rows import row
-from tests.faults.system import FOLDER, RELAYS
+from tests.faults.system import FOLDER, RELAYS, started
 
 Note = Callable[[Run], Run]
 
@@ -31,17 +30,8 @@ REFUSALS = 3
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[Cluster]:
-    root = FOLDER / "cluster"
-    broken = Cluster(root)
-    if broken.supervisor.is_running():
-        broken.down()
-    shutil.rmtree(root, ignore_errors=True)
-    broken = Cluster(root)
-    try:
-        broken.up()
+    with started(Cluster, FOLDER / "cluster") as broken:
         yield broken
-    finally:
-        broken.down()
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +49,7 @@ def load(driver: Driver) -> Iterator[Load]:
 
 @pytest.fixture
 def bystander(system: Cluster, driver: Driver, load: Load) -> Bystander:
-    visitor = Visitor(system.instance.base_url, driver.world.site_keys[0]).arrive()
-    return Bystander(visitor, visitor.open(answers=None))
+    return Bystander.arrived(system, driver)
 
 
 @pytest.fixture(autouse=True)

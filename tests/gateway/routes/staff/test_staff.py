@@ -103,3 +103,16 @@ def test_the_public_page_has_no_script_and_shows_markup_as_text(client):
     assert "&lt;script&gt;" in page.text
     assert "script-src" not in page.headers["Content-Security-Policy"]
     assert client.get("/policy/2").status_code == 404
+
+
+def test_the_public_page_says_of_a_version_replaced_before_its_time_that_it_never_took_effect(client, monkeypatch):
+    one = client.here.policy.versions()["versions"][0]
+    days = {"3": ("in-force", "2026-02-01"), "2": ("past", "2026-03-01"), "1": ("past", "2026-01-01")}
+    versions = [one | {"version": n, "state": s, "effective_at": f"{day}T00:00:00Z"} for n, (s, day) in days.items()]
+    monkeypatch.setattr(client.here.policy, "versions", lambda: {"versions": versions})
+
+    page = client.get("/policy").text
+
+    assert "in force since 1 February 2026" in page
+    assert "never took effect; it was to on 1 March 2026" in page
+    assert "took effect on 1 January 2026" in page
