@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, TypeVar, get_args
 
 import msgspec
 from flask import g, request
@@ -65,6 +65,15 @@ class _Claims(msgspec.Struct):
     caller: Caller
 
 
+class Ticket(NamedTuple):
+    """What a ticket says: whom it admits, by which name it is known, and until when it can be shown."""
+
+    caller: Caller
+    ticket_id: str
+    expires_at: int
+    """Seconds since the epoch, by the clock of who signed."""
+
+
 class TokenIssuer:
     """Signs for one service."""
 
@@ -87,6 +96,13 @@ class TokenIssuer:
             self._cache.move_to_end((caller, audience))
             self._forget(present)
         return token
+
+    def ticket_for(self, caller: Caller, audience: str) -> str:
+        """A ticket for ``caller``, a new one each time: for somebody outside to show, who is let in on it once.
+
+        ``audience`` is the service that counts it as used. It is no token: no service takes it for one.
+        """
+        return self._sign(caller, _ticket_audience(audience), int(time.time()))
 
     def _forget(self, present: float) -> None:
         # Signed in this order, so the first is the oldest. Clocks may be set, so one of the future is no use either.
@@ -122,15 +138,23 @@ class TokenVerifier:
 
     def verify(self, token: str) -> Caller:
         """The caller that a service vouches for. Raises ``NotAuthenticated`` for anything less."""
+        return self._verified(token, self._service).caller
+
+    def verify_ticket(self, ticket: str) -> Ticket:
+        """What the ticket says. Whether it was shown before is for who keeps count. Raises ``NotAuthenticated``."""
+        claims = self._verified(ticket, _ticket_audience(self._service))
+        return Ticket(claims.caller, claims.jti, claims.exp)
+
+    def _verified(self, token: str, audience: str) -> _Claims:
         claims = self._claims(token)
         present = time.time()
-        if claims.aud != self._service or claims.iss != claims.sub or claims.caller.service != claims.iss:
+        if claims.aud != audience or claims.iss != claims.sub or claims.caller.service != claims.iss:
             raise NotAuthenticated
         if not claims.exp - LIFE_SECONDS <= claims.iat <= present + LEEWAY_SECONDS:
             raise NotAuthenticated
         if present >= claims.exp + LEEWAY_SECONDS:
             raise NotAuthenticated
-        return claims.caller
+        return claims
 
     def _claims(self, token: str) -> _Claims:
         for signer, key in self._candidates(token):
@@ -147,6 +171,10 @@ class TokenVerifier:
         # Each key is only tried for the service whose name it bears: no service can sign as another.
         signer = _key_id(token)
         return [(signer, key) for key in self._keys.get(signer, [])]
+
+
+def _ticket_audience(service: str) -> str:
+    return f"{service} ticket"
 
 
 def _key_id(token: str) -> str:

@@ -27,17 +27,13 @@ from services.accounts.sites import routes as sites
 from services.accounts.sites.model import SiteNotFound
 from services.accounts.staff import routes as staff
 from services.accounts.staff.model import StaffSessionNotLive
-from services.accounts.tickets import routes as tickets
-from services.accounts.tickets.model import TicketNotValid, TicketNotYours
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     WrongCredentials: (401, "wrong-credentials"),
     SessionNeeded: (403, "session-needed"),
-    TicketNotYours: (403, "forbidden"),
     OperatorNotFound: (404, "not-found"),
     SessionNotLive: (404, "not-found"),
     SiteNotFound: (404, "not-found"),
-    TicketNotValid: (404, "not-found"),
     TokenNotFound: (404, "not-found"),
     StaffSessionNotLive: (404, "not-found"),
     VersionNotFound: (404, "not-found"),
@@ -56,6 +52,6 @@ def create_app(context: Context | None = None) -> APIFlask:
     app = web.service_app(SERVICE, title="Velaro accounts", readiness=readiness, problems=PROBLEMS)
     app.extensions[SERVICE] = context
     auth.require_token(app, context.verifier)
-    for noun in (notices, operators, policy, sessions, sites, staff, tickets):
+    for noun in (notices, operators, policy, sessions, sites, staff):
         app.register_blueprint(noun.blueprint)
     return app

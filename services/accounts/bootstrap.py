@@ -22,7 +22,6 @@ from services.accounts.sessions.store import SessionStore, TokenStore
 from services.accounts.settings import Settings
 from services.accounts.sites.store import SiteStore
 from services.accounts.staff.store import StaffSessionStore, StaffStore
-from services.accounts.tickets.store import TicketStore
 
 SERVICE = "accounts"
 
@@ -39,7 +38,6 @@ class Context:
     operators: OperatorStore
     sessions: SessionStore
     tokens: TokenStore
-    tickets: TicketStore
     policies: PolicyStore
     notices: NoticeStore
     staff: StaffStore
@@ -71,7 +69,6 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
         operators=OperatorStore(database),
         sessions=SessionStore(database, outbox=outbox),
         tokens=TokenStore(database, outbox=outbox),
-        tickets=TicketStore(database),
         policies=PolicyStore(database),
         notices=NoticeStore(database),
         staff=StaffStore(database),
@@ -95,7 +92,6 @@ def _prepare(made: Context) -> None:
         made.operators,
         made.sessions,
         made.tokens,
-        made.tickets,
         made.policies,
         made.notices,
         made.staff,

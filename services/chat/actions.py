@@ -1,6 +1,6 @@
 """What chat can do outside the partitions, whoever asks: visits, lists, history, and letting go of a sealed log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -96,13 +96,24 @@ def _new_visitor(customer_id: str, arrival: Arrival, token: str, *, now: datetim
     )
 
 
-def introspect(token: str, *, visitors: VisitorStore) -> tuple[Visitor, str]:
-    """Whose token this is, and the visit they are on."""
-    visitor = visitors.visitor_by_token(token_hash(token))
-    visit_id = visitors.latest_visit_id(visitor.customer_id, visitor.visitor_id) if visitor else None
-    if visitor is None or visit_id is None:
-        raise VisitorNotFound
-    return visitor, visit_id
+def introspect(tokens: Sequence[str], *, visitors: VisitorStore) -> list[tuple[Visitor, str] | None]:
+    """Whose each of the tokens is, and the visit they are on; None for one that is nobody's."""
+    hashes = [token_hash(token) for token in tokens]
+    found = {visitor.token_hash: visitor for visitor in visitors.visitors_by_token(set(hashes))}
+    visits: dict[str, str] = {}
+    for customer_id, visitor_ids in _by_customer(found.values()).items():
+        visits |= visitors.latest_visit_ids(customer_id, visitor_ids)
+    return [
+        (visitor, visits[visitor.visitor_id]) if (visitor := found.get(each)) and visitor.visitor_id in visits else None
+        for each in hashes
+    ]
+
+
+def _by_customer(visitors: Iterable[Visitor]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for visitor in visitors:
+        found.setdefault(visitor.customer_id, set()).add(visitor.visitor_id)
+    return found
 
 
 def list_conversations(

@@ -14,6 +14,7 @@ from chassis.auth import TokenVerifier
 from chassis.bus import Bus
 from services.chat.settings import Settings
 from services.chat.store import ConversationStore, ErasureStore, PresenceStore, RelayStore, VisitorStore
+from services.chat.tickets import TicketStore
 
 SERVICE = "chat"
 
@@ -34,6 +35,7 @@ class Context:
     presence: PresenceStore
     relays: RelayStore
     erasures: ErasureStore
+    tickets: TicketStore
 
 
 def bootstrap(chosen: Settings | None = None) -> Context:
@@ -58,11 +60,13 @@ def assemble(chosen: Settings | None = None) -> Context:
         presence=PresenceStore(database),
         relays=RelayStore(database),
         erasures=ErasureStore(database),
+        tickets=TicketStore(database),
     )
     made.conversations.ensure_indexes()
     made.visitors.ensure_indexes()
     made.presence.ensure_indexes()
     made.erasures.ensure_indexes()
+    made.tickets.ensure_indexes()
     return made
 
 

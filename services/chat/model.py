@@ -244,6 +244,14 @@ class ConversationView(msgspec.Struct, frozen=True, kw_only=True):
         return self.last_message.seq if self.last_message else self.conversation.last_seq
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a conversation has got."""
+
+    conversation_id: str
+    status: Status
+    last_seq: int
+
+
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """A page of messages, and how far the conversation has got."""
 

@@ -5,10 +5,12 @@ from apiflask import APIBlueprint
 from chassis import auth
 from chassis.auth import Role
 from chassis.clock import now
-from services.chat import actions
+from services.chat import actions, tickets
 from services.chat.bootstrap import context
 from services.chat.model import VisitorNotFound
 from services.chat.schemas import (
+    AdmissionsBody,
+    AdmissionsReply,
     ConversationReply,
     ConversationsQuery,
     ConversationsReply,
@@ -17,13 +19,14 @@ from services.chat.schemas import (
     ErasureBody,
     ErasureReply,
     IntrospectionBody,
+    IntrospectionsBody,
     MessagesQuery,
     MessagesReply,
     OwnDataReply,
     PartitionsReply,
     PresenceReply,
     VisitBody,
-    VisitorReply,
+    VisitorsReply,
     VisitReply,
     cursor,
     place_of,
@@ -46,19 +49,30 @@ def record_visit(body: VisitBody) -> VisitReply:
 
 
 @blueprint.post("/visitor-introspections")
-@blueprint.input(IntrospectionBody, arg_name="body")
-@blueprint.output(VisitorReply)
+@blueprint.input(IntrospectionsBody, arg_name="body")
+@blueprint.output(VisitorsReply)
 @auth.require_role("public", "service")
-def introspect_visitor(body: IntrospectionBody) -> VisitorReply:
-    """Whose visitor token this is. The token is the only thing asked for, so the customer comes from it."""
-    visitor, visit_id = actions.introspect(body.token, visitors=context().visitors)
-    return VisitorReply(
-        visitor_id=visitor.visitor_id,
-        visit_id=visit_id,
-        customer_id=visitor.customer_id,
-        site_id=visitor.site_id,
-        name=visitor.name,
+def introspect_visitors(body: IntrospectionsBody) -> VisitorsReply:
+    """Whose these visitor tokens are. The tokens are the only thing asked for, so the customers come from them."""
+    return VisitorsReply.of(actions.introspect(body.tokens, visitors=context().visitors))
+
+
+@blueprint.post("/admissions")
+@blueprint.input(AdmissionsBody, arg_name="body")
+@blueprint.output(AdmissionsReply)
+@auth.require_role("public", "service")
+def admit(body: AdmissionsBody) -> AdmissionsReply:
+    """Use up tickets, and tell how the conversations stand of those whom they admit: a ticket is its own credential."""
+    found = context()
+    admitted = tickets.admit(
+        body.tickets,
+        verifier=found.verifier,
+        tickets=found.tickets,
+        visitors=found.visitors,
+        conversations=found.conversations,
+        now=now(),
     )
+    return AdmissionsReply.of(admitted)
 
 
 @blueprint.get("/partitions")

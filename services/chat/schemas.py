@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -19,10 +20,13 @@ from services.chat.model import (
     Message,
     OwnData,
     Place,
+    Standing,
     Status,
+    Visitor,
 )
 
 PAGE_LIMIT = 200
+AT_ONCE = 100
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -62,8 +66,19 @@ class VisitReply(Reply):
     visitor_token: str | None
 
 
+Token = Annotated[str, Field(min_length=1, max_length=256)]
+
+
 class IntrospectionBody(Body):
-    token: Annotated[str, Field(min_length=1, max_length=256)]
+    token: Token
+
+
+class IntrospectionsBody(Body):
+    tokens: Annotated[list[Token], Field(max_length=AT_ONCE)]
+
+
+class AdmissionsBody(Body):
+    tickets: Annotated[list[Annotated[str, Field(min_length=1, max_length=4096)]], Field(max_length=AT_ONCE)]
 
 
 class VisitorReply(Reply):
@@ -72,6 +87,47 @@ class VisitorReply(Reply):
     customer_id: str
     site_id: str
     name: str
+
+    @classmethod
+    def of(cls, visitor: Visitor, visit_id: str) -> Self:
+        return cls(
+            visitor_id=visitor.visitor_id,
+            visit_id=visit_id,
+            customer_id=visitor.customer_id,
+            site_id=visitor.site_id,
+            name=visitor.name,
+        )
+
+
+class VisitorsReply(Reply):
+    visitors: list[VisitorReply | None]
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[Visitor, str] | None]) -> Self:
+        return cls(visitors=[VisitorReply.of(*one) if one else None for one in found])
+
+
+class StandingReply(Reply):
+    conversation_id: str
+    status: Status
+    last_seq: int
+
+
+class AdmissionReply(Reply):
+    standings: list[StandingReply]
+
+
+class AdmissionsReply(Reply):
+    admissions: list[AdmissionReply | None]
+
+    @classmethod
+    def of(cls, admitted: Sequence[Sequence[Standing] | None]) -> Self:
+        return cls(
+            admissions=[
+                None if standings is None else AdmissionReply.model_validate({"standings": standings})
+                for standings in admitted
+            ]
+        )
 
 
 def cursor(place: Place | None) -> str | None:

@@ -38,6 +38,7 @@ from services.chat.model import (
     Place,
     Receipt,
     Service,
+    Standing,
     Status,
     Visit,
     Visitor,
@@ -49,6 +50,7 @@ from services.chat.shares import Agreement, Shares
 
 DUPLICATE_KEY = 11000
 LOG_PAGE = 200
+VISITORS_STANDINGS, OPERATORS_STANDINGS = 200, 1_000
 ACCEPTED = frozenset({"status", "operator", "accepted_at", "accepted_by_command"})
 ACKNOWLEDGED = frozenset({"acknowledged_policy_version", "policy_acknowledged_at"})
 CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
@@ -100,6 +102,12 @@ class VisitorStore:
         return _object(found, Visitor, key="visitor_id") if found else None
 
     @unavailable()
+    def visitors_by_token(self, token_hashes: Collection[str]) -> list[Visitor]:
+        """Whose these tokens are, as far as they are somebody's."""
+        found = self._visitors.find({"token_hash": {"$in": list(token_hashes)}})
+        return [_object(document, Visitor, key="visitor_id") for document in found]
+
+    @unavailable()
     def add_visit(self, customer_id: str, visit: Visit) -> None:
         self._visits.insert_one({**_document(visit, key="visit_id"), "customer_id": customer_id})
 
@@ -131,11 +139,21 @@ class VisitorStore:
         return _object(found, Visit, key="visit_id") if found else None
 
     @unavailable()
-    def latest_visit_id(self, customer_id: str, visitor_id: str) -> str | None:
-        found = self._visits.find_one(
-            {"customer_id": customer_id, "visitor_id": visitor_id}, {"_id": 1}, sort=[("seen_at", DESCENDING)]
-        )
-        return found["_id"] if found else None
+    def latest_visit_ids(self, customer_id: str, visitor_ids: Collection[str]) -> dict[str, str]:
+        """By visitor, the visit they are on; those without one are left out."""
+        theirs = {"visitor_id": {"$in": list(visitor_ids)}, "customer_id": customer_id}
+        latest = {"$group": {"_id": "$visitor_id", "visit_id": {"$first": "$_id"}}}
+        in_order = {"$sort": {"visitor_id": ASCENDING, "seen_at": DESCENDING}}
+        found = self._visits.aggregate([{"$match": theirs}, in_order, latest])
+        return {document["_id"]: document["visit_id"] for document in found}
+
+    @unavailable()
+    def those_present(self, customer_id: str, visitor_ids: Collection[str]) -> set[str]:
+        """Those of the customer's visitors who are not erased."""
+        if not visitor_ids:
+            return set()
+        theirs = {"_id": {"$in": list(visitor_ids)}, "customer_id": customer_id, **STILL_THERE}
+        return {document["_id"] for document in self._visitors.find(theirs, {"_id": 1})}
 
     @unavailable()
     def visits(self, customer_id: str, visitor_id: str) -> list[Visit]:
@@ -581,6 +599,34 @@ class ConversationStore:
         return [_conversation(document) for document in found]
 
     @unavailable()
+    def standings_of_visitors(self, customer_id: str, visitor_ids: Collection[str]) -> dict[str, list[Standing]]:
+        """By visitor, how their conversations stand, at most 200 of each, the newest first."""
+        wanted = {"visitor_id": {"$in": list(visitor_ids)}, "customer_id": customer_id, **STILL_THERE}
+        return self._standings(customer_id, wanted, by="visitor_id", most=VISITORS_STANDINGS) if visitor_ids else {}
+
+    @unavailable()
+    def standings_of_operators(self, customer_id: str, operator_ids: Collection[str]) -> dict[str, list[Standing]]:
+        """By operator, how the conversations stand that they are in, at most 1,000 of each, the newest first."""
+        wanted = {"customer_id": customer_id, "status": "active", "operator.id": {"$in": list(operator_ids)}}
+        return self._standings(customer_id, wanted, by="operator.id", most=OPERATORS_STANDINGS) if operator_ids else {}
+
+    def _standings(self, customer_id: str, wanted: Document, *, by: str, most: int) -> dict[str, list[Standing]]:
+        fields: Document = {"person": f"${by}", "status": 1, "last_seq": 1, "opened_at": 1}
+        stages: list[Document] = [
+            {"$match": wanted},
+            {"$project": fields},
+            {"$sort": {"opened_at": DESCENDING, "_id": DESCENDING}},
+            {"$group": {"_id": "$person", "found": {"$firstN": {"input": "$$ROOT", "n": most}}}},
+            {"$unwind": "$found"},
+            {"$replaceWith": "$found"},
+            self._top_of(customer_id, among={"text": {"$exists": True}}),
+        ]
+        standings: dict[str, list[Standing]] = {}
+        for document in self._conversations.aggregate(stages):
+            standings.setdefault(document["person"], []).append(_standing(document))
+        return standings
+
+    @unavailable()
     def queue(self, customer_id: str) -> dict[str, int]:
         """The place in the customer's queue, from 1, of every conversation that waits."""
         waiting = self._conversations.find({"customer_id": customer_id, "status": "queued"}, {"_id": 1})
@@ -615,6 +661,11 @@ class ConversationStore:
 
     def _with_top(self, customer_id: str, conversation_ids: Sequence[str], *, among: Document) -> Iterable[Document]:
         """Each conversation with the last place of its log, as ``top``: one index seek a conversation."""
+        mine = {"customer_id": customer_id, "_id": {"$in": list(conversation_ids)}}
+        stages = [{"$match": mine}, self._top_of(customer_id, among=among)]
+        return self._conversations.aggregate(stages) if conversation_ids else ()
+
+    def _top_of(self, customer_id: str, *, among: Document) -> Document:
         last = {
             "from": self._messages.name,
             "localField": "_id",
@@ -622,8 +673,7 @@ class ConversationStore:
             "pipeline": [{"$match": {"customer_id": customer_id, **among}}, {"$sort": {"seq": -1}}, {"$limit": 1}],
             "as": "top",
         }
-        mine = {"customer_id": customer_id, "_id": {"$in": list(conversation_ids)}}
-        return self._conversations.aggregate([{"$match": mine}, {"$lookup": last}]) if conversation_ids else ()
+        return {"$lookup": last}
 
     @unavailable()
     def stored(self, keys: Iterable[MessageKey]) -> dict[MessageKey, Message]:
@@ -867,6 +917,11 @@ def _conversation_document(conversation: Conversation) -> Document:
 
 def _conversation(document: Document) -> Conversation:
     return _object(document, Conversation, key="conversation_id")
+
+
+def _standing(document: Document) -> Standing:
+    last_seq = document["top"][0]["seq"] if document["top"] else document["last_seq"]
+    return Standing(conversation_id=document["_id"], status=document["status"], last_seq=last_seq)
 
 
 def _head(document: Document) -> Head:

@@ -98,6 +98,7 @@ def create_app(context: Context | None = None) -> APIFlask:
 def _put_sockets_in_front(app: APIFlask, context: Context) -> None:
     surroundings = Surroundings(
         settings=context.settings,
+        tickets=context.tickets,
         accounts=context.accounts,
         policy=context.policy,
         chat=context.chat,

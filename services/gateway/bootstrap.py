@@ -26,6 +26,7 @@ from services.gateway.commands import Commands
 from services.gateway.fanout import Fanout
 from services.gateway.rates import Limit
 from services.gateway.settings import Settings
+from services.gateway.tickets import Tickets
 
 SERVICE = "gateway"
 
@@ -60,6 +61,7 @@ class Context:
     """All that the ways in need."""
 
     settings: Settings
+    tickets: Tickets
     accounts: AccountsClient
     policy: PolicyClient
     staff: StaffClient
@@ -156,6 +158,7 @@ def _on_the_bus(
     commands = Commands(bus=bus, fanout=fanout, partitions=chosen.partitions, timeout=chosen.answer_timeout)
     return Context(
         settings=chosen,
+        tickets=Tickets(SERVICE, chosen.service_key.get_secret_value()),
         accounts=accounts,
         policy=policy,
         staff=staff,

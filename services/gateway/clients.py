@@ -13,6 +13,7 @@ from chassis.auth import Caller, Role
 from chassis.http import RemoteProblem, ServiceClient
 from contracts.chat import ErasureReason
 from services.gateway import frames
+from services.gateway.together import Together
 
 Status = Literal["queued", "active", "closed", "erased"]
 V = TypeVar("V")
@@ -24,6 +25,8 @@ GATEWAY = Caller(service="gateway", role="service")
 REPORT_SECONDS = 25.0
 HISTORY_PAGE = 200
 CONVERSATIONS_PAGE = 200
+MOST_AT_ONCE = 100
+LONGEST_TOKEN = 256
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -91,18 +94,6 @@ class Visit(msgspec.Struct, frozen=True):
     visitor_id: str
     visit_id: str
     visitor_token: str | None = None
-
-
-class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whom a ticket admits."""
-
-    kind: Literal["visitor", "operator"]
-    customer_id: str
-    subject: str
-    name: str
-    role: Role
-    session_id: str | None = None
-    site_id: str | None = None
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -292,7 +283,7 @@ class StaffClient:
 
 
 class AccountsClient:
-    """Operators, sites, sessions and tickets."""
+    """Operators, sites and sessions."""
 
     def __init__(self, service: ServiceClient, *, introspection_cache: float, site_cache: float) -> None:
         self._service = service
@@ -341,16 +332,6 @@ class AccountsClient:
         self._service.delete(f"/internal/v1/tokens/{token_id}", caller=caller)
         self.forget_session(token_id)
 
-    def ticket(self, claims: Claims) -> Any:
-        body = {"claims": msgspec.to_builtins(claims)}
-        return self._service.post("/internal/v1/tickets", caller=GATEWAY, json=body)
-
-    def redeem(self, ticket: str) -> Claims | None:
-        """Whom the ticket admits; None if it is unknown, too old or used."""
-        asked = {"ticket": ticket}
-        found = found_or_none(lambda: self._service.post("/internal/v1/ticket-redemptions", caller=GATEWAY, json=asked))
-        return None if found is None else msgspec.convert(found["claims"], Claims)
-
     def site(self, site_key: str) -> Site | None:
         if known := self._sites.get(site_key):
             return known
@@ -370,6 +351,8 @@ class ChatClient:
 
     def __init__(self, service: ServiceClient, *, introspection_cache: float) -> None:
         self._service = service
+        self._introspections = Together(self._introspect, most=MOST_AT_ONCE)
+        self._admissions = Together(self._admit, most=MOST_AT_ONCE)
         self._visitors: Recent[Visitor] = Recent(introspection_cache)
         self._presence: Recent[dict[str, bool]] = Recent(introspection_cache)
 
@@ -394,15 +377,23 @@ class ChatClient:
         key = fingerprint(token)
         if known := self._visitors.get(key):
             return known
-        asked = {"token": token}
-        found = found_or_none(
-            lambda: self._service.post("/internal/v1/visitor-introspections", caller=GATEWAY, json=asked)
-        )
-        if found is None:
-            return None
-        visitor = msgspec.convert(found, Visitor)
-        self._visitors.put(key, visitor)
-        return visitor
+        found = self._introspections(token) if len(token) <= LONGEST_TOKEN else None
+        if found is not None:
+            self._visitors.put(key, found)
+        return found
+
+    def _introspect(self, tokens: list[str]) -> list[Visitor | None]:
+        asked = {"tokens": tokens}
+        found = self._service.post("/internal/v1/visitor-introspections", caller=GATEWAY, json=asked)
+        return msgspec.convert(found["visitors"], list[Visitor | None])
+
+    def admit(self, ticket: str) -> list[frames.Standing] | None:
+        """Use up a ticket: how the conversations stand of whom it admits; None if it was used, or they are erased."""
+        return self._admissions(ticket)
+
+    def _admit(self, tickets: list[str]) -> list[list[frames.Standing] | None]:
+        found = self._service.post("/internal/v1/admissions", caller=GATEWAY, json={"tickets": tickets})
+        return [msgspec.convert(one["standings"], list[frames.Standing]) if one else None for one in found["admissions"]]
 
     def partitions(self) -> int:
         """How many partitions are in force."""
@@ -446,21 +437,11 @@ class ChatClient:
         found = found_or_none(lambda: self.conversation(caller, conversation_id))
         return None if found is None else msgspec.convert(found, ConversationState)
 
-    def states(self, caller: Caller, *, status: str | None = None, pages: int = 1) -> list[ConversationState]:
-        """How the caller's conversations stand, at most ``pages`` of them."""
-        states: list[ConversationState] = []
-        after: str | None = None
-        for _ in range(pages):
-            found = self.conversations(caller, status=status, after=after, limit=CONVERSATIONS_PAGE)
-            states += msgspec.convert(found["conversations"], list[ConversationState])
-            after = found.get("next")
-            if not after:
-                break
-        return states
-
     def queued(self, customer_id: str) -> list[ConversationState]:
-        """Who waits in a customer's queue, and where."""
-        return self.states(Caller(service="gateway", role="service", customer_id=customer_id), status="queued")
+        """Who waits in a customer's queue, and where; those who wait longest, if there are very many."""
+        caller = Caller(service="gateway", role="service", customer_id=customer_id)
+        found = self.conversations(caller, status="queued", limit=CONVERSATIONS_PAGE)
+        return msgspec.convert(found["conversations"], list[ConversationState])
 
     def messages(self, caller: Caller, conversation_id: str, *, after: int, limit: int) -> History:
         path = f"/internal/v1/conversations/{conversation_id}/messages"

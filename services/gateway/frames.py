@@ -33,7 +33,7 @@ class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Auth(ClientFrame, frozen=True, kw_only=True, tag="auth"):
     """The first frame of every socket, within 5 s: a ticket, which is good for one socket."""
 
-    ticket: Annotated[str, Meta(min_length=1, max_length=512)]
+    ticket: Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
 class Say(ClientFrame, frozen=True, kw_only=True, tag="message"):

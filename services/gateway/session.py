@@ -25,7 +25,6 @@ from services.gateway import frames
 from services.gateway.clients import (
     AccountsClient,
     ChatClient,
-    Claims,
     History,
     HistoryReader,
     PolicyClient,
@@ -36,6 +35,7 @@ from services.gateway.connection import OUTBOX_FRAMES, Connection
 from services.gateway.fanout import Fanout, message_frame
 from services.gateway.rates import TokenBucket
 from services.gateway.settings import Settings
+from services.gateway.tickets import Tickets
 from services.gateway.views import View
 
 T = TypeVar("T")
@@ -50,7 +50,6 @@ BACKLOG = 64
 # Within this, another broker of a cluster has taken over.
 REFUSED_SECONDS, REFUSED_PAUSE = 3.0, 0.1
 MOST_VIEWS = 1_000
-READY_PAGES = 5
 CATCH_UP_ATTEMPTS = 8
 SPEAKING_ROLES = frozenset({"visitor", "operator", "admin", "owner"})
 # Beyond these, a client is not clumsy but hostile.
@@ -65,6 +64,7 @@ class Surroundings:
     """What all sessions of a process work with."""
 
     settings: Settings
+    tickets: Tickets
     accounts: AccountsClient
     policy: PolicyClient
     chat: ChatClient
@@ -90,6 +90,8 @@ class Session:
         self._caller = Caller(service="gateway", role="public")
         self._self = frames.Party(kind="visitor", id="", name="")
         self._early: list[bytes] | None = []
+        # How the conversations stand as ``ready`` says it; None as soon as that may be outdated.
+        self._stood: dict[str, frames.Status] | None = {}
         self._expires_at = now + settings.socket_lifetime * random.uniform(0.9, 1.1)  # noqa: S311
         self._rate = TokenBucket(settings.messages_per_second, settings.message_burst, now=now)
         self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=now)
@@ -102,9 +104,8 @@ class Session:
             texts = self._connection.texts()
             if refusal:
                 self.close(refusal)
-            elif self._is_authenticated(texts):
-                on_authenticated()
-                self._take_part(texts)
+            elif ticket := self._shown(texts):
+                self._take_part(texts, ticket, on_authenticated)
             for _ in texts:
                 # What a client says after the end is not heard, but its own goodbye is awaited.
                 continue
@@ -117,90 +118,77 @@ class Session:
         finally:
             self._connection.over()
 
-    def _is_authenticated(self, texts: Iterator[str]) -> bool:
-        claims = self._claims(texts)
-        if claims is None:
-            return False
-        self.customer_id, self.kind, self.subject = claims.customer_id, claims.kind, claims.subject
-        self.session_id = claims.session_id
-        self._self = frames.Party(kind=claims.kind, id=claims.subject, name=claims.name)
-        self._caller = Caller(
-            service="gateway",
-            role=claims.role,
-            customer_id=claims.customer_id,
-            subject=claims.subject,
-            name=claims.name,
-            session_id=claims.session_id,
-            site_id=claims.site_id,
-        )
-        return True
-
-    def _claims(self, texts: Iterator[str]) -> Claims | None:
+    def _shown(self, texts: Iterator[str]) -> str | None:
+        """The ticket that the client shows first; from here on the session is of whom it admits, if it still does."""
         timer = gevent.spawn_later(AUTH_SECONDS, self.close, 4401)
         ticket = _ticket_in(next(texts, ""))
         timer.kill(block=False)
-        if ticket is None or self._connection.is_closing:
+        caller = _aside(partial(self._here.tickets.read, ticket)) if ticket else None
+        if caller is None or self._connection.is_closing:
             self.close(4401)
             return None
-        try:
-            claims = _aside(partial(self._here.accounts.redeem, ticket))
-        except (Unavailable, RemoteProblem):
-            self.close(1013)
-            return None
-        if claims is None:
-            self.close(4401)
-        return claims
+        self._caller = caller
+        self.customer_id, self.subject = caller.customer_id or "", caller.subject or ""
+        self.kind = "visitor" if caller.role == "visitor" else "operator"
+        self.session_id = caller.session_id
+        self._self = frames.Party(kind=self.kind, id=self.subject, name=caller.name)
+        return ticket
 
-    def _take_part(self, texts: Iterator[str]) -> None:
+    def _take_part(self, texts: Iterator[str], ticket: str, on_authenticated: Callable[[], None]) -> None:
         try:
             self._here.fanout.add(self, BIND_SECONDS)
         except Unavailable:
             self.close(1013)
             return
         try:
-            if self._get_ready():
+            # We hear the bus already: what arrives meanwhile is held, so nothing falls between list and socket.
+            standings = self._admitted(ticket)
+            if standings is not None:
+                on_authenticated()
+                self._get_ready(standings)
                 for text in texts:
                     self._take(text)
         finally:
             self._connection.is_closing = True
             self._here.fanout.remove(self)
 
-    def _get_ready(self) -> bool:
-        # We hear the bus already: what arrives meanwhile is held, so nothing falls between the list and the socket.
+    def _admitted(self, ticket: str) -> list[frames.Standing] | None:
+        """How the client's conversations stand; None if the ticket admits nobody, who is told why."""
         try:
-            standings = _aside(lambda: list(self._standings()))
+            standings = self._here.chat.admit(ticket)
+            if standings is None or not self._is_session_live():
+                self.close(4401)
+                return None
             if self.kind == "visitor":
                 # So that what each of their messages needs is known before there is one.
                 _aside(self._here.policy.recent)
         except (Unavailable, RemoteProblem):
             self.close(1013)
-            return False
+            return None
+        return standings
+
+    def _is_session_live(self) -> bool:
+        """Whether an operator is still signed in; if that ends from now on, we are told."""
+        return self.session_id is None or _aside(partial(self._here.accounts.is_live, self._caller))
+
+    def _get_ready(self, standings: list[frames.Standing]) -> None:
         for standing in standings:
             self.join(standing.conversation_id, is_party=True)
             self.views[standing.conversation_id].start_after(standing.last_seq)
+        if self._stood is not None:
+            self._stood = {standing.conversation_id: standing.status for standing in standings}
         early, self._early = self._early or [], None
         self.send(frames.encode(frames.Ready(conversations=standings)))
         for data in early:
             self.send(data)
         # Most clients ask for what they missed with their next frame. What is live would overtake the answer.
         gevent.spawn_later(SYNC_GRACE, self._resume_paused)
-        return True
 
     def _resume_paused(self) -> None:
+        self._stood = None
         for conversation_id, view in tuple(self.views.items()):
             if view.is_paused:
                 self._resume(conversation_id, view)
-
-    def _standings(self) -> Iterator[frames.Standing]:
-        is_visitor = self.kind == "visitor"
-        states = self._here.chat.states(
-            self._caller, status=None if is_visitor else "active", pages=1 if is_visitor else READY_PAGES
-        )
-        for state in states:
-            if is_visitor or (state.operator and state.operator.id == self.subject):
-                yield frames.Standing(
-                    conversation_id=state.conversation_id, status=state.status, last_seq=state.last_seq
-                )
 
     def _take(self, text: str) -> None:
         if not self._rate.take(self._connection.heard_at):
@@ -310,7 +298,12 @@ class Session:
         if view is None:
             return
         view.is_state_wanted = True
-        if view.catch_up_from(frame.after):
+        status = (self._stood or {}).get(frame.conversation_id)
+        if status and view.is_paused and frame.after == view.last_seq:
+            # The client has all that there was when it came, a moment ago: nobody needs to be asked.
+            self._resume(frame.conversation_id, view)
+            self._tell_standing(frame.conversation_id, view, status)
+        elif view.catch_up_from(frame.after):
             gevent.spawn(self._catch_up, frame.conversation_id, view)
 
     def _signal(self, conversation_id: str, kind: Literal["typing", "read"], seq: int) -> None:
@@ -433,6 +426,11 @@ class Session:
         else:
             self.close(1013)
 
+    def tell(self, data: bytes) -> None:
+        """Send that a conversation is not as it was."""
+        self._stood = None
+        self.send(data)
+
     def close(self, code: int) -> None:
         """End the session."""
         self._connection.close(code)
@@ -481,9 +479,13 @@ class Session:
             view.shown_up_to(last_seq)
         if ready := view.release():
             self.send(ready)
+        self._tell_standing(conversation_id, view, history.status)
+
+    def _tell_standing(self, conversation_id: str, view: View, status: frames.Status) -> None:
+        """The answer to a sync, when all there is has been shown."""
         if not view.is_catching_up and view.is_state_wanted:
             view.is_state_wanted = False
-            state = frames.Conversation(conversation_id=conversation_id, status=history.status, last_seq=view.last_seq)
+            state = frames.Conversation(conversation_id=conversation_id, status=status, last_seq=view.last_seq)
             self.send(frames.encode(state))
 
 

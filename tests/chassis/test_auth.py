@@ -8,7 +8,7 @@ from joserfc.jwk import OctKey, OKPKey
 from joserfc.jws import JWSRegistry
 
 from chassis import auth, web
-from chassis.auth import Caller, NotAuthenticated, TokenIssuer, TokenVerifier, new_key, public_keys
+from chassis.auth import LEEWAY_SECONDS, LIFE_SECONDS, Caller, NotAuthenticated, TokenIssuer, TokenVerifier, new_key, public_keys
 
 GATEWAY = new_key("gateway")
 SHOP = new_key("shop")
@@ -131,6 +131,28 @@ def test_a_token_that_will_not_be_used_again_is_not_kept(issuer, monkeypatch, se
     monkeypatch.setattr(auth.time, "time", lambda: present + seconds)
     issuer.token_for(OPERATOR, "surveys")
     assert len(issuer._cache) == 1
+
+
+def test_a_ticket_says_who_comes_and_is_another_each_time(issuer, verifier):
+    tickets = [verifier.verify_ticket(issuer.ticket_for(OPERATOR, "shop")) for _ in range(2)]
+    assert [ticket.caller for ticket in tickets] == [OPERATOR, OPERATOR]
+    assert tickets[0].ticket_id != tickets[1].ticket_id
+    assert 55 < tickets[0].expires_at - time.time() <= 60
+
+
+def test_a_ticket_is_no_token_and_a_token_no_ticket(issuer, verifier):
+    with pytest.raises(NotAuthenticated):
+        verifier.verify(issuer.ticket_for(OPERATOR, "shop"))
+    with pytest.raises(NotAuthenticated):
+        verifier.verify_ticket(issuer.token_for(OPERATOR, "shop"))
+
+
+def test_a_ticket_ends_with_its_minute(issuer, verifier, monkeypatch):
+    ticket = issuer.ticket_for(OPERATOR, "shop")
+    present = time.time()
+    monkeypatch.setattr(time, "time", lambda: present + LIFE_SECONDS + LEEWAY_SECONDS)
+    with pytest.raises(NotAuthenticated):
+        verifier.verify_ticket(ticket)
 
 
 def test_a_service_may_have_two_keys_while_it_changes_them():

@@ -256,13 +256,13 @@ def test_a_visit_belongs_to_its_visitor_and_customer(visitors: VisitorStore):
     visitors.add_visit(CUSTOMER, a_visit())
     assert visitors.visit("customer-2", "visit-1", visitor_id=VISITOR.id) is None
     assert visitors.visit(CUSTOMER, "visit-1", visitor_id="visitor-2") is None
-    assert visitors.latest_visit_id("customer-2", VISITOR.id) is None
+    assert visitors.latest_visit_ids("customer-2", [VISITOR.id]) == {}
 
 
 def test_the_latest_visit_is_the_one_seen_last(visitors: VisitorStore):
     visitors.add_visit(CUSTOMER, a_visit(visit_id="late", seen_at=NOON + timedelta(hours=1)))
     visitors.add_visit(CUSTOMER, a_visit(visit_id="early"))
-    assert visitors.latest_visit_id(CUSTOMER, VISITOR.id) == "late"
+    assert visitors.latest_visit_ids(CUSTOMER, [VISITOR.id, "visitor-2"]) == {VISITOR.id: "late"}
 
 
 def test_the_number_of_partitions_stays_what_it_was_first(conversations: ConversationStore):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from chassis.auth import new_key, public_keys
+from chassis.auth import TokenVerifier, new_key, public_keys
 from chassis.clock import now
 from contracts.accounts import SessionRevoked
 from contracts.chat import (
@@ -22,6 +22,7 @@ from services.gateway.clients import HistoryReader
 from services.gateway.commands import Commands
 from services.gateway.fanout import Fanout
 from services.gateway.settings import Settings
+from services.gateway.tickets import Tickets
 from tests.gateway.fakes import (
     AnsweringBus,
     FakeAccounts,
@@ -122,7 +123,7 @@ def some_settings(**changes: Any) -> Settings:
 def a_context(**changes: Any) -> Context:
     """A gateway whose neighbours are fakes and whose bus answers as ``bus.answer`` says."""
     settings = some_settings(**changes)
-    accounts, chat, transcripts = FakeAccounts(), FakeChat(), FakeTranscripts()
+    accounts, chat, transcripts = FakeAccounts(), FakeChat(TokenVerifier("chat", public_keys([KEY]))), FakeTranscripts()
     fanout = Fanout(
         forget_session=accounts.forget_session,
         forget_visitor=chat.forget_visitor,
@@ -151,6 +152,7 @@ def a_context(**changes: Any) -> Context:
     }
     return Context(
         settings=settings,
+        tickets=Tickets("gateway", KEY),
         history=HistoryReader(chat=chat, transcripts=transcripts),  # type: ignore[arg-type]
         fanout=fanout,
         commands=commands,

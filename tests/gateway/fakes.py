@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from chassis.auth import Caller
+from chassis.auth import Caller, TokenVerifier
 from chassis.clock import now
 from chassis.http import RemoteProblem
 from chassis.testing import RecordingBus
 from contracts.payload import Command, Event
+from services.gateway import frames
 from services.gateway.clients import (
-    Claims,
     ConversationState,
     Credential,
     History,
@@ -88,7 +88,6 @@ class FakeAccounts:
     def __init__(self) -> None:
         self.sites_by_key = {"key-1": a_site()}
         self.credentials: dict[str, Credential] = {}
-        self.tickets: dict[str, Claims] = {}
         self.signed_in: list[dict[str, str]] = []
         self.signed_out: list[Caller] = []
         self.live = True
@@ -150,14 +149,6 @@ class FakeAccounts:
     def revoke_token(self, caller: Caller, token_id: str) -> None:
         if token_id != "token-1":
             raise NOT_FOUND
-
-    def ticket(self, claims: Claims) -> Any:
-        ticket = f"ticket-{len(self.tickets)}"
-        self.tickets[ticket] = claims
-        return {"ticket": ticket, "expires_in": 60}
-
-    def redeem(self, ticket: str) -> Claims | None:
-        return self.tickets.pop(ticket, None)
 
     def site(self, site_key: str) -> Site | None:
         return self.sites_by_key.get(site_key)
@@ -257,7 +248,9 @@ class FakeStaff:
 
 
 class FakeChat:
-    def __init__(self) -> None:
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self.verifier = verifier
+        self.admitted: set[str] = set()
         self.visits: list[tuple[Caller, dict[str, Any]]] = []
         self.visitors: dict[str, Visitor] = {}
         self.conversations_by_id: dict[str, dict[str, Any]] = {}
@@ -361,12 +354,18 @@ class FakeChat:
         except RemoteProblem:
             return None
 
-    def states(self, caller: Caller, *, status: Any = None, pages: int = 1) -> list[ConversationState]:
-        found = self.conversations(caller, status=status)["conversations"]
-        return msgspec.convert(found, list[ConversationState])
-
     def queued(self, customer_id: str) -> list[ConversationState]:
-        return self.states(Caller(service="gateway", role="service", customer_id=customer_id), status="queued")
+        caller = Caller(service="gateway", role="service", customer_id=customer_id)
+        return msgspec.convert(self.conversations(caller, status="queued")["conversations"], list[ConversationState])
+
+    def admit(self, ticket: str) -> list[frames.Standing] | None:
+        self._fail()
+        read = self.verifier.verify_ticket(ticket)
+        if read.ticket_id in self.admitted:
+            return None
+        self.admitted.add(read.ticket_id)
+        mine = [one for one in self.conversations_by_id.values() if _takes_part(read.caller, one)]
+        return msgspec.convert([self._with_last(one) for one in mine], list[frames.Standing])
 
     def messages(self, caller: Caller, conversation_id: str, *, after: int, limit: int) -> History:
         self.conversation(caller, conversation_id)
@@ -386,6 +385,12 @@ class FakeChat:
     def _fail(self) -> None:
         if self.failure:
             raise self.failure
+
+
+def _takes_part(caller: Caller, one: dict[str, Any]) -> bool:
+    if caller.role == "visitor":
+        return bool(one["visitor_id"] == caller.subject)
+    return one["status"] == "active" and one["operator"]["id"] == caller.subject
 
 
 class FakeTranscripts:

@@ -4,6 +4,7 @@ import pytest
 
 from chassis.auth import Caller
 from chassis.http import RemoteProblem
+from services.gateway import frames
 from services.gateway.clients import (
     AccountsClient,
     ChatClient,
@@ -11,6 +12,7 @@ from services.gateway.clients import (
     Recent,
     SurveysClient,
     TranscriptsClient,
+    Visitor,
     fingerprint,
 )
 
@@ -84,26 +86,33 @@ def test_a_refusal_that_is_not_about_the_token_is_not_taken_for_one():
         accounts(Refusing()).introspect("t")
 
 
-def test_a_ticket_can_be_wrong():
-    claims = {
-        "kind": "visitor",
-        "customer_id": "c",
-        "subject": "v",
-        "name": "V",
-        "role": "visitor",
-        "session_id": None,
-        "site_id": "s",
-    }
-    redeemed = accounts(FakeService(ticket_redemptions={"claims": claims})).redeem("x")
-    assert redeemed is not None
-    assert redeemed.subject == "v"
-    assert accounts(FakeService()).redeem("x") is None
+def visitor(name: str) -> dict[str, str]:
+    return {"visitor_id": name, "visit_id": "w", "customer_id": "c", "site_id": "s", "name": name}
 
 
-def test_all_pages_of_a_list_are_read_up_to_a_bound():
-    page = {"conversations": [{"conversation_id": "c", "status": "queued"}], "next": "more"}
-    chat = ChatClient(FakeService(conversations=page), introspection_cache=1)  # type: ignore[arg-type]
-    assert len(chat.states(CALLER, pages=3)) == 3
+def test_a_visitor_is_asked_for_once_while_the_answer_is_recent():
+    service = FakeService(visitor_introspections={"visitors": [visitor("v")]})
+    chat = ChatClient(service, introspection_cache=4)  # type: ignore[arg-type]
+    assert chat.introspect("t") == chat.introspect("t") == Visitor(**visitor("v"))
+    assert service.asked == [("POST", "/internal/v1/visitor-introspections", {"tokens": ["t"]})]
+
+
+@pytest.mark.parametrize("token", ["t", "x" * 257])
+def test_a_visitor_s_token_can_be_nobody_s(token):
+    service = FakeService(visitor_introspections={"visitors": [None]})
+    assert ChatClient(service, introspection_cache=4).introspect(token) is None  # type: ignore[arg-type]
+
+
+def test_who_is_admitted_learns_how_their_conversations_stand():
+    standing = {"conversation_id": "c-1", "status": "queued", "last_seq": 3}
+    service = FakeService(admissions={"admissions": [{"standings": [standing]}]})
+    found = ChatClient(service, introspection_cache=4).admit("t")  # type: ignore[arg-type]
+    assert found == [frames.Standing(**standing)]
+
+
+def test_nobody_is_admitted_on_a_used_ticket():
+    service = FakeService(admissions={"admissions": [None]})
+    assert ChatClient(service, introspection_cache=4).admit("t") is None  # type: ignore[arg-type]
 
 
 def test_history_is_with_transcripts_once_it_is_sealed():

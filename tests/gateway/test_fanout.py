@@ -50,6 +50,9 @@ class FakeMember:
     def send(self, data: bytes) -> None:
         self.sent += decoded(data)
 
+    def tell(self, data: bytes) -> None:
+        self.send(data)
+
     def recover(self) -> None:
         self.recovered += 1
 

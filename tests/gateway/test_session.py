@@ -8,16 +8,16 @@ from gevent.lock import BoundedSemaphore
 from websockets.frames import Frame
 from websockets.streams import StreamReader
 
+from chassis.auth import Caller
 from chassis.bus import Down, Unconfirmed
 from chassis.problems import Unavailable
 from services.gateway.bootstrap import Context
-from services.gateway.clients import Claims
 from services.gateway.session import MOST_VIEWS, Session, Surroundings
-from tests.gateway.builders import a_context, posted
+from tests.gateway.builders import a_context, closed, posted
 from tests.gateway.fakes import a_message
 
-MY_CLAIMS = Claims(
-    kind="operator", customer_id="customer-1", subject="operator-1", name="Olga", role="operator", session_id="s-1"
+ME = Caller(
+    service="gateway", role="operator", customer_id="customer-1", subject="operator-1", name="Olga", session_id="s-1"
 )
 
 
@@ -74,11 +74,12 @@ class FakeConnection:
         return [frame["type"] for frame in self.sent]
 
 
-def a_session(context: Context, *script: Any, claims: Claims = MY_CLAIMS) -> tuple[Session, FakeConnection]:
-    ticket = context.accounts.ticket(claims)["ticket"]
+def a_session(context: Context, *script: Any, caller: Caller = ME) -> tuple[Session, FakeConnection]:
+    ticket = context.tickets.issue(caller)["ticket"]
     connection = FakeConnection({"type": "auth", "ticket": ticket}, *script)
     surroundings = Surroundings(
         settings=context.settings,
+        tickets=context.tickets,
         accounts=context.accounts,
         policy=context.policy,
         chat=context.chat,
@@ -102,15 +103,15 @@ def context() -> Context:
 
 def test_what_happens_before_ready_comes_after_it_and_in_its_place(context):
     context.chat.add_conversation(said=2, status="active", operator={"id": "operator-1", "name": "Olga"})
-    standings = context.chat.states
+    admit = context.chat.admit
 
-    def slow_list(*arguments, **changes):
-        found = standings(*arguments, **changes)
+    def slow_list(ticket):
+        found = admit(ticket)
         context.chat.logs["c-1"].append(a_message(3))
         context.fanout.hear(posted(3))
         return found
 
-    context.chat.states = slow_list
+    context.chat.admit = slow_list
     session, connection = a_session(context, {"type": "sync", "conversation_id": "c-1", "after": 1}, lambda: None)
     run(session)
     gevent.sleep(0)
@@ -131,6 +132,86 @@ def test_the_first_message_of_all_and_the_first_sync_do_not_cross(context):
     run(session)
     gevent.sleep(0)
     assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [1]
+
+
+SYNC = {"type": "sync", "conversation_id": "c-1", "after": 2}
+MINE = {"status": "active", "operator": {"id": "operator-1", "name": "Olga"}}
+
+
+def test_who_comes_back_and_missed_nothing_is_told_so_without_asking_chat(context):
+    context.chat.add_conversation(said=2, **MINE)
+    session, connection = a_session(context, SYNC, lambda: context.fanout.hear(posted(3)))
+    run(session)
+    assert connection.sent[1] == {"type": "conversation", "conversation_id": "c-1", "status": "active", "last_seq": 2}
+    assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [3]
+    assert context.chat.asked_after == []
+
+
+def test_who_missed_something_is_sent_it(context):
+    context.chat.add_conversation(said=3, **MINE)
+    session, connection = a_session(context, SYNC, lambda: None)
+    run(session)
+    assert connection.kinds() == ["ready", "message", "conversation"]
+    assert context.chat.asked_after == [2]
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_state_that_may_be_outdated_is_not_told(context, is_early):
+    context.chat.add_conversation(said=2, **MINE)
+    admit = context.chat.admit
+
+    def close():
+        context.chat.conversations_by_id["c-1"]["status"] = "closed"
+        context.fanout.hear(closed(last_seq=2))
+
+    def closed_meanwhile(ticket):
+        found = admit(ticket)
+        close()
+        return found
+
+    if is_early:
+        context.chat.admit = closed_meanwhile
+    session, connection = a_session(context, *([] if is_early else [close]), SYNC, lambda: None)
+    run(session)
+    states = [frame["status"] for frame in connection.sent if frame["type"] == "conversation"]
+    assert states == ["closed", "closed"]
+
+
+def test_a_second_sync_is_answered_by_chat(context):
+    context.chat.add_conversation(said=2, **MINE)
+    session, connection = a_session(context, SYNC, SYNC, lambda: None)
+    run(session)
+    assert connection.kinds() == ["ready", "conversation", "conversation"]
+    assert context.chat.asked_after == [2]
+
+
+def test_a_used_ticket_admits_nobody(context):
+    session, connection = a_session(context)
+    run(session)
+    again = FakeConnection(*connection.script)
+    run(Session(again, session._here))
+    assert (connection.closed, again.closed) == ([], [4401])
+
+
+def test_an_operator_who_has_signed_out_meanwhile_is_not_let_in(context):
+    context.accounts.live = False
+    session, connection = a_session(context)
+    run(session)
+    assert (connection.sent, connection.closed) == ([], [4401])
+
+
+def test_a_visitor_needs_no_session(context):
+    context.accounts.live = False
+    visitor = Caller(service="gateway", role="visitor", customer_id="customer-1", subject="visitor-1")
+    session, connection = a_session(context, caller=visitor)
+    run(session)
+    assert connection.kinds() == ["ready"]
+
+
+def test_who_is_not_let_in_is_not_counted_as_authenticated(context):
+    context.accounts.live = False
+    session, _ = a_session(context)
+    session.run(None, on_authenticated=lambda: pytest.fail("authenticated"))
 
 
 def test_a_socket_is_sent_away_while_the_bus_or_a_service_is_missing(context):

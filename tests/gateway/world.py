@@ -17,7 +17,7 @@ from flask import Flask, request
 from websockets.sync.client import ClientConnection, connect
 from werkzeug.serving import make_server
 
-from chassis.auth import new_key, public_keys
+from chassis.auth import Caller, TokenIssuer, TokenVerifier, new_key, public_keys
 from chassis.bus import BatchConsumer, Bus, Delivery, WorkQueue
 from chassis.clock import now
 from chassis.ids import new_id
@@ -45,13 +45,14 @@ class World:
     def __init__(self, amqp_url: str) -> None:
         self.amqp_url = amqp_url
         self.customer_id = new_id()
-        self.tickets: dict[str, dict[str, Any]] = {}
+        self.admitted: set[str] = set()
         self.conversations: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, list[dict[str, Any]]] = {}
         self.is_silent = False
         self.commands: list[Any] = []
         self.reads: list[str] = []
         self.key = new_key("gateway")
+        self._verifier = TokenVerifier("chat", public_keys([self.key]))
         self.bus = Bus(amqp_url, service="tests")
         self._stop = threading.Event()
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True)
@@ -85,15 +86,22 @@ class World:
         return [one for one in self.reads if one == conversation_id]
 
     def ticket(self, kind: str = "visitor", subject: str = "visitor-1", **changes: Any) -> str:
-        ticket = new_id()
-        self.tickets[ticket] = {
-            "kind": kind,
-            "customer_id": self.customer_id,
-            "subject": subject,
-            "name": subject.title(),
-            "role": kind,
-        } | changes
-        return ticket
+        values = {"role": kind, "customer_id": self.customer_id, "subject": subject, "name": subject.title()} | changes
+        return TokenIssuer("gateway", self.key).ticket_for(Caller(service="gateway", **values), "chat")
+
+    def _admitted(self, ticket: str) -> dict[str, Any] | None:
+        read = self._verifier.verify_ticket(ticket)
+        if read.ticket_id in self.admitted:
+            return None
+        self.admitted.add(read.ticket_id)
+        is_visitor = read.caller.role == "visitor"
+        found = [
+            self._state(cid)
+            for cid, one in self.conversations.items()
+            if (one["visitor_id"] if is_visitor else one["operator"]["id"]) == read.caller.subject
+            and (is_visitor or one["status"] == "active")
+        ]
+        return {"standings": found}
 
     def conversation(self, **changes: Any) -> str:
         conversation_id = new_id()
@@ -177,10 +185,9 @@ class World:
     def _app(self) -> Flask:
         app = Flask("world")
 
-        @app.post("/internal/v1/ticket-redemptions")
-        def redeem() -> Any:
-            claims = self.tickets.pop(request.json["ticket"], None)
-            return {"claims": claims} if claims else ({"code": "not-found"}, 404)
+        @app.post("/internal/v1/admissions")
+        def admit() -> Any:
+            return {"admissions": [self._admitted(ticket) for ticket in request.json["tickets"]]}
 
         @app.get("/internal/v1/policy")
         def policy() -> Any:
@@ -188,10 +195,9 @@ class World:
 
         @app.post("/internal/v1/visitor-introspections")
         def introspect() -> Any:
-            if request.json["token"] != "visitor-token":
-                return {"code": "not-found"}, 404
             named = {"visitor_id": "visitor-1", "visit_id": "v", "site_id": "s", "name": "V"}
-            return named | {"customer_id": self.customer_id}
+            mine = named | {"customer_id": self.customer_id}
+            return {"visitors": [mine if token == "visitor-token" else None for token in request.json["tokens"]]}
 
         @app.get("/internal/v1/conversations")
         def conversations() -> Any:

@@ -11,7 +11,7 @@ from chassis.http import RemoteProblem
 from chassis.problems import Problem, Unavailable
 from services.gateway import schemas
 from services.gateway.bootstrap import context
-from services.gateway.clients import Claims, SignIn
+from services.gateway.clients import SignIn
 from services.gateway.routes import access
 
 blueprint = APIBlueprint("sessions", __name__, url_prefix="/api/v1")
@@ -119,12 +119,4 @@ def issue_ticket() -> Any:
     here = context()
     caller = access.operator("conversations")
     access.limit(here.limits.tickets, caller.customer_id or "", caller.subject or "")
-    claims = Claims(
-        kind="operator",
-        customer_id=caller.customer_id or "",
-        subject=caller.subject or "",
-        name=caller.name,
-        role=caller.role,
-        session_id=caller.session_id,
-    )
-    return here.accounts.ticket(claims)
+    return here.tickets.issue(caller)

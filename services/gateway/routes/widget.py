@@ -13,7 +13,7 @@ from contracts.chat import AcknowledgePolicy, ConversationOpened, OpenConversati
 from services.gateway import schemas
 from services.gateway.addresses import reduced
 from services.gateway.bootstrap import Context, context
-from services.gateway.clients import Claims, Policy, Site, Visitor
+from services.gateway.clients import Policy, Site, Visitor
 from services.gateway.routes import access, own_data, talking
 
 NAME_LENGTH = 80
@@ -347,17 +347,9 @@ def answer_offline(json_data: schemas.OfflineIn) -> Any:
 def issue_ticket() -> Any:
     """A ticket for one socket, good for a minute."""
     here = context()
-    _, visitor = access.visitor()
+    caller, visitor = access.visitor()
     access.limit(here.limits.tickets, visitor.customer_id, visitor.visitor_id)
-    claims = Claims(
-        kind="visitor",
-        customer_id=visitor.customer_id,
-        subject=visitor.visitor_id,
-        name=visitor.name,
-        role="visitor",
-        site_id=visitor.site_id,
-    )
-    return here.accounts.ticket(claims)
+    return here.tickets.issue(caller)
 
 
 def _site(site_key: str, here: Context) -> Site:

@@ -36,8 +36,8 @@ def test_what_cannot_be_announced_does_not_happen(context):
     assert sessions.of_operator("c1", "o1") == [a_session()]
 
 
-def test_expired_sessions_tokens_and_tickets_are_cleaned_away(context):
-    for name in ("sessions", "tokens", "tickets"):
+def test_expired_sessions_and_tokens_are_cleaned_away(context):
+    for name in ("sessions", "tokens"):
         indexes = context.database[name].index_information().values()
         assert [index["key"] for index in indexes if index.get("expireAfterSeconds") == 0] == [[("expires_at", 1)]]
 

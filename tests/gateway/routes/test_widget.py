@@ -328,8 +328,8 @@ def test_the_visitor_closes_the_conversation(client, visitor):
 def test_a_ticket_says_who_the_visitor_is(client, visitor):
     answer = client.post("/api/v1/widget/tickets", headers=visitor)
     assert answer.status_code == 201
-    claims = client.here.accounts.tickets[answer.json["ticket"]]
-    assert (claims.kind, claims.customer_id, claims.subject) == ("visitor", "customer-1", "visitor-1")
+    caller = client.here.tickets.read(answer.json["ticket"])
+    assert (caller.role, caller.customer_id, caller.subject) == ("visitor", "customer-1", "visitor-1")
 
 
 def test_a_list_holds_the_visitor_s_own_conversations_only(client, visitor):
