@@ -13,7 +13,7 @@ from services.chat.model import Standing
 from services.chat.store import DUPLICATE_KEY, ConversationStore, VisitorStore
 
 USED_KEPT = timedelta(hours=1)
-"""How long a used ticket is remembered: far longer than one is good, whatever the clocks of this machine and MongoDB's."""
+"""How long a used ticket is remembered: far longer than one is good, however MongoDB's clock goes."""
 
 
 Standings = Sequence[Standing]

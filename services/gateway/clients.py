@@ -96,6 +96,12 @@ class Visit(msgspec.Struct, frozen=True):
     visitor_token: str | None = None
 
 
+class Admission(msgspec.Struct, frozen=True):
+    """Somebody whom a ticket admits."""
+
+    standings: list[frames.Standing]
+
+
 class Site(msgspec.Struct, frozen=True):
     """One website of a customer, and what its owner chose."""
 
@@ -393,7 +399,9 @@ class ChatClient:
 
     def _admit(self, tickets: list[str]) -> list[list[frames.Standing] | None]:
         found = self._service.post("/internal/v1/admissions", caller=GATEWAY, json={"tickets": tickets})
-        return [msgspec.convert(one["standings"], list[frames.Standing]) if one else None for one in found["admissions"]]
+        return [
+            msgspec.convert(one["standings"], list[frames.Standing]) if one else None for one in found["admissions"]
+        ]
 
     def partitions(self) -> int:
         """How many partitions are in force."""

@@ -129,9 +129,10 @@ class Session:
             return None
         self._caller = caller
         self.customer_id, self.subject = caller.customer_id or "", caller.subject or ""
-        self.kind = "visitor" if caller.role == "visitor" else "operator"
         self.session_id = caller.session_id
-        self._self = frames.Party(kind=self.kind, id=self.subject, name=caller.name)
+        kind: Literal["visitor", "operator"] = "visitor" if caller.role == "visitor" else "operator"
+        self.kind = kind
+        self._self = frames.Party(kind=kind, id=self.subject, name=caller.name)
         return ticket
 
     def _take_part(self, texts: Iterator[str], ticket: str, on_authenticated: Callable[[], None]) -> None:

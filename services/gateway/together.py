@@ -6,7 +6,7 @@ an answer is awaited are asked together after it, so that the cost of asking is 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import gevent
 from gevent.event import AsyncResult
@@ -35,8 +35,7 @@ class Together(Generic[Q, A]):
         if not self._is_asking:
             self._is_asking = True
             gevent.spawn(self._ask_all)
-        found: A = answer.get()
-        return found
+        return cast("A", answer.get())
 
     def _ask_all(self) -> None:
         try:

@@ -8,7 +8,16 @@ from joserfc.jwk import OctKey, OKPKey
 from joserfc.jws import JWSRegistry
 
 from chassis import auth, web
-from chassis.auth import LEEWAY_SECONDS, LIFE_SECONDS, Caller, NotAuthenticated, TokenIssuer, TokenVerifier, new_key, public_keys
+from chassis.auth import (
+    LEEWAY_SECONDS,
+    LIFE_SECONDS,
+    Caller,
+    NotAuthenticated,
+    TokenIssuer,
+    TokenVerifier,
+    new_key,
+    public_keys,
+)
 
 GATEWAY = new_key("gateway")
 SHOP = new_key("shop")

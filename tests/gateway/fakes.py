@@ -248,7 +248,7 @@ class FakeStaff:
 
 
 class FakeChat:
-    def __init__(self, verifier: TokenVerifier) -> None:
+    def __init__(self, verifier: TokenVerifier | None = None) -> None:
         self.verifier = verifier
         self.admitted: set[str] = set()
         self.visits: list[tuple[Caller, dict[str, Any]]] = []
@@ -360,6 +360,7 @@ class FakeChat:
 
     def admit(self, ticket: str) -> list[frames.Standing] | None:
         self._fail()
+        assert self.verifier is not None
         read = self.verifier.verify_ticket(ticket)
         if read.ticket_id in self.admitted:
             return None
