@@ -399,9 +399,8 @@ class ChatClient:
 
     def _admit(self, tickets: list[str]) -> list[list[frames.Standing] | None]:
         found = self._service.post("/internal/v1/admissions", caller=GATEWAY, json={"tickets": tickets})
-        return [
-            msgspec.convert(one["standings"], list[frames.Standing]) if one else None for one in found["admissions"]
-        ]
+        admissions = msgspec.convert(found["admissions"], list[Admission | None])
+        return [one.standings if one else None for one in admissions]
 
     def partitions(self) -> int:
         """How many partitions are in force."""

@@ -189,6 +189,10 @@ class World:
         def admit() -> Any:
             return {"admissions": [self._admitted(ticket) for ticket in request.json["tickets"]]}
 
+        @app.get("/internal/v1/sessions/current")
+        def session() -> Any:
+            return {}
+
         @app.get("/internal/v1/policy")
         def policy() -> Any:
             return {"in_force": {"version": "3", "effective_at": "2026-01-01T00:00:00Z"}, "upcoming": None}
