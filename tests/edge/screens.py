@@ -1,8 +1,11 @@
 """What people do on the screens, in a real browser."""
 
+import re
 from typing import Any
 
-from playwright.sync_api import FrameLocator, Page
+from playwright.sync_api import FrameLocator, Page, expect
+
+STARTS = 3
 
 
 def sign_in(page: Page, site: dict[str, Any]) -> None:
@@ -24,9 +27,22 @@ def start_chat(page: Page, site: dict[str, Any], name: str) -> FrameLocator:
         topic.select_option("An order")
     else:
         topic.get_by_text("An order").click()
-    widget.get_by_test_id("acknowledge").check()
-    widget.get_by_test_id("start").click()
+    begin(widget)
     return widget
+
+
+def begin(place: Page | FrameLocator) -> None:
+    """A visitor acknowledges the notice and starts; refused for the moment, they try again, as they are asked to."""
+    refusals = []
+    for _ in range(STARTS):
+        place.get_by_test_id("acknowledge").check()
+        place.get_by_test_id("start").click()
+        problem = place.get_by_test_id("start-problem").filter(has_text=re.compile(r"\S"))
+        expect(place.get_by_test_id("composer").or_(problem).first).to_be_visible(timeout=30_000)
+        if place.get_by_test_id("composer").is_visible():
+            return
+        refusals.append(problem.inner_text())
+    raise AssertionError(f"not started: {refusals}")
 
 
 def say(place: Page | FrameLocator, text: str) -> None:

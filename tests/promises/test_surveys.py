@@ -18,6 +18,7 @@ from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
 from tests.edge.people import ANSWERS, WIDGET, Operator, Staff, Visitor
+from tests.edge.screens import begin
 
 CONTACT = [
     {"question_id": "name", "kind": "text", "label": "Your name", "is_required": True},
@@ -338,8 +339,7 @@ def test_a_survey_in_the_browser_from_the_editor_to_the_bars(
         " Object.defineProperty(window, name, { get() { throw new DOMException('refused', 'SecurityError') } })"
     )
     page.goto(f"{business.base_url}/widget/v1/frame?site={business.site_key}")
-    page.get_by_test_id("acknowledge").check()
-    page.get_by_test_id("start").click()
+    begin(page)
     composer = page.get_by_test_id("composer")
     composer.fill("It broke.")
     composer.press("Enter")

@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import Browser, Page, expect
 
 from tests.edge.browser import shot
+from tests.edge.screens import begin
 
 
 def sign_in(page: Page, site: dict) -> None:
@@ -42,7 +43,7 @@ def test_a_conversation_from_the_first_click_to_the_archived_transcript(
         topic.get_by_text("An order").click()
     widget.get_by_test_id("acknowledge").check()
     shot(shop, "widget-survey")
-    widget.get_by_test_id("start").click()
+    begin(widget)
     say(widget, "Is the green watering can in stock?")
     sent = widget.get_by_test_id("message").filter(has_text="watering can")
     expect(sent).to_have_attribute("data-state", "sent")
@@ -103,8 +104,7 @@ def test_the_whole_chat_works_with_every_storage_refused(browser: Browser, demo_
         topic.select_option("A product")
     else:
         topic.get_by_text("A product").click()
-    widget.get_by_test_id("acknowledge").check()
-    widget.get_by_test_id("start").click()
+    begin(widget)
     say(widget, "No cookies, please.")
     expect(widget.get_by_test_id("message").filter(has_text="No cookies")).to_have_attribute("data-state", "sent")
     assert context.cookies() == []

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, FrameLocator, Page, WebSocket, expect
 
 from tests.edge.browser import shot
+from tests.edge.screens import begin
 
 WITHOUT_SOCKETS = "window.WebSocket = function () { throw new Error('blocked') }"
 SOON = 5_000
@@ -65,8 +66,7 @@ def start(widget: FrameLocator, name: str) -> None:
         topic.select_option("An order")
     else:
         topic.get_by_text("An order").click()
-    widget.get_by_test_id("acknowledge").check()
-    widget.get_by_test_id("start").click()
+    begin(widget)
     expect(widget.get_by_test_id("composer")).to_be_visible()
 
 
