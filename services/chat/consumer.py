@@ -1,4 +1,4 @@
-"""What chat listens to, and the thread that drives erasures."""
+"""What chat listens to, and the threads that drive erasures and tell again of what is not sealed."""
 
 import threading
 from functools import partial
@@ -14,6 +14,7 @@ from contracts.surveys import AnswersErased
 from contracts.transcripts import TranscriptErased, TranscriptSealed
 from services.chat import actions, saga
 from services.chat.bootstrap import SERVICE, Context, bootstrap, started_bus
+from services.chat.reminders import Reminder
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +64,11 @@ def eraser(context: Context, bus: Bus) -> saga.Eraser:
     )
 
 
+def reminder(context: Context, bus: Bus) -> Reminder:
+    """Who tells again of what is not sealed."""
+    return Reminder(conversations=context.conversations, bus=bus, after=context.settings.seal_reminder_after)
+
+
 def main() -> None:
     """Run until told to stop."""
     stop = stop_when_told()
@@ -74,6 +80,7 @@ def main() -> None:
         others = [
             threading.Thread(target=collector.run, args=(stop,), name="receipts"),
             threading.Thread(target=eraser(context, bus).run, args=(stop,), name="eraser"),
+            threading.Thread(target=reminder(context, bus).run, args=(stop,), name="reminder"),
         ]
         for thread in others:
             thread.start()

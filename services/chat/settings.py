@@ -13,5 +13,6 @@ class Settings(StoreSettings):
     """Everything the processes of chat read from their environment."""
 
     partitions: int = Field(default=8, ge=1, le=MOST_PARTITIONS)
+    seal_reminder_after: timedelta = Field(default=timedelta(minutes=2), ge=timedelta(seconds=1))
     erasure_look_after: timedelta = Field(default=timedelta(seconds=5), ge=timedelta(0))
     erasure_retry_after: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))

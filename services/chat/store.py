@@ -65,6 +65,7 @@ BEAT_TIMEOUT_SECONDS = 2.0
 TOMBSTONE_KEPT = timedelta(days=30)
 """How long the bare id of what was erased still stands against whatever arrives late, a restored backup included."""
 STILL_THERE = {"erased_at": None}
+UNSEALED = {"status": "closed", "is_sealed": False}
 
 
 class Fenced(Exception):
@@ -512,6 +513,7 @@ class ConversationStore:
                 IndexModel([("customer_id", ASCENDING), ("status", ASCENDING), *in_order]),
                 IndexModel([("customer_id", ASCENDING), *in_order]),
                 IndexModel([("visitor_id", ASCENDING), *in_order]),
+                IndexModel([("closed_at", ASCENDING)], partialFilterExpression=UNSEALED),
                 IndexModel(
                     [("erased_at", ASCENDING)],
                     expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()),
@@ -744,6 +746,19 @@ class ConversationStore:
     def close(self, conversation: Conversation) -> bool:
         """Keep the conversation as closed; False when it was closed already."""
         return self._set(conversation, CLOSED, where={"closed_at": None})
+
+    @unavailable()
+    def unsealed(self, *, closed_before: datetime, due: datetime, limit: int) -> list[tuple[Conversation, int]]:
+        """Of all customers, what is not sealed and due to be told of, with how often it was told; oldest first."""
+        which = {**UNSEALED, "closed_at": {"$lt": closed_before}, "reminders.next_at": {"$not": {"$gt": due}}}
+        found = self._conversations.find(which).sort("closed_at", ASCENDING).limit(limit)
+        return [(_conversation(document), document.get("reminders", {}).get("count", 0)) for document in found]
+
+    @unavailable()
+    def note_reminder(self, customer_id: str, conversation_id: str, *, next_at: datetime) -> None:
+        """It was told of once more, and will not be again before ``next_at``."""
+        which = {"_id": conversation_id, "customer_id": customer_id, **UNSEALED}
+        self._conversations.update_one(which, {"$set": {"reminders.next_at": next_at}, "$inc": {"reminders.count": 1}})
 
     def _set(self, conversation: Conversation, fields: frozenset[str], *, where: Document) -> bool:
         mine = {"_id": conversation.conversation_id, "customer_id": conversation.customer_id, **STILL_THERE, **where}

@@ -136,6 +136,8 @@ def seal_transcript(closed: ConversationClosed, *, store: TranscriptStore, fetch
     Raises ``WordsMissing`` if the words are not to be had, ``ServiceUnavailable`` if chat does not answer.
     """
     if store.is_settled(closed.customer_id, closed.conversation_id):
+        # Whoever says so again may not have heard that it is sealed.
+        store.announce_again(closed.customer_id, closed.conversation_id, announcement=_announcement_of)
         return
     messages: Sequence[Message] = store.messages(closed.customer_id, closed.conversation_id)
     if not is_whole(messages, closed.last_seq, closed.digest):
@@ -204,6 +206,16 @@ def _announcement(seal: Seal) -> TranscriptSealed:
         last_seq=seal.closed.last_seq,
         digest=seal.closed.digest,
         sealed_at=seal.sealed_at,
+    )
+
+
+def _announcement_of(transcript: Transcript) -> TranscriptSealed:
+    return TranscriptSealed(
+        customer_id=transcript.customer_id,
+        conversation_id=transcript.conversation_id,
+        last_seq=transcript.last_seq,
+        digest=transcript.digest,
+        sealed_at=transcript.sealed_at,
     )
 
 

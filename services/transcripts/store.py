@@ -237,6 +237,21 @@ class TranscriptStore:
 
         return mongo.transaction(self._database, work)
 
+    def announce_again(
+        self, customer_id: str, conversation_id: str, *, announcement: Callable[[Transcript], TranscriptSealed]
+    ) -> None:
+        """Announce once more that it is sealed, if it is, and not erased meanwhile."""
+        which = {"_id": conversation_id, "customer_id": customer_id, **IS_SEALED}
+
+        def work(session: ClientSession) -> None:
+            # Held, so that an erasure at the same moment comes before or takes the announcement back.
+            is_there = self._hold(customer_id, conversation_id, session=session)
+            found = self._transcripts.find_one(which, {"words": False}, session=session)
+            if is_there and found is not None:
+                self._outbox.add(announcement(_transcript(found)), session=session)
+
+        mongo.transaction(self._database, work)
+
     @mongo.unavailable()
     def postpone(self, closed: ConversationClosed, *, until: datetime) -> None:
         """Remember that this is to be sealed, if it is not yet; ``postponed`` tells of it from ``until`` on."""

@@ -40,6 +40,7 @@ GATEWAY = {
     "VELARO_DRAIN_SECONDS": "2",
 }
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT0S", "VELARO_ARCHIVE_EVERY": "PT2S", "VELARO_SEAL_LATE_EVERY": "PT5S"}
+REMINDING = {"VELARO_SEAL_REMINDER_AFTER": "PT5S"}
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class System:
             "gateway": GATEWAY | {"VELARO_AMQP_URL": self.gateway_to_broker.url},
             "chat": database,
             "chat-relay": database | {"VELARO_AMQP_URL": self.relays_to_broker["chat-relay"].url},
+            "chat-consumer": REMINDING,
             "transcripts-worker": ARCHIVING,
             "transcripts-beat": ARCHIVING,
         }

@@ -75,6 +75,22 @@ def test_messages_that_were_in_the_records_queue_when_it_was_deleted_are_in_the_
     assert system.metric(RECORDER, CANCELLED) > cancelled
 
 
+@row("9 closed", times=10)
+def test_conversations_whose_end_was_in_the_records_queue_when_it_was_deleted_are_sealed(
+    system: System, driver: Driver, note: Note, seed: int
+) -> None:
+    """Chat tells of them again until it hears that they are sealed."""
+    with Load(driver) as load:
+        note(load.run(lambda: None, seed=seed))
+        with asleep(system.pid(RECORDER)):
+            assert set(load.close_conversations()) == {200}
+            eventually(lambda: system.queue_length(RECORDS) > 0, timeout=30)
+            delete(system, [RECORDS])
+        until_consumed(system, [RECORDS])
+        assert load.sealed() < len(load.pairs)
+        load.judge_transcripts()
+
+
 def lose_records(system: System) -> float:
     """Its consumer sleeps until something is in the queue for certain."""
     with asleep(system.pid(RECORDER)):

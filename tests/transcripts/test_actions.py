@@ -98,7 +98,24 @@ def test_every_event_may_come_twice(context: Context, store: TranscriptStore):
         seal(dialogue, store=store)
     assert store.get(dialogue.customer_id, dialogue.conversation_id) == before
     assert len(texts(dialogue, store=store)) == 3
-    assert len(announced(context)) == 1
+    assert len({event.conversation_id: event for event in announced(context)}) == 1
+
+
+def test_who_says_again_that_it_is_closed_is_told_again_that_it_is_sealed(context: Context, store: TranscriptStore):
+    dialogue = Dialogue()
+    sealed(dialogue, store=store)
+    seal(dialogue, store=store)
+    first, again = announced(context)
+    assert first == again
+
+
+def test_of_an_erased_transcript_nobody_is_told_that_it_is_sealed(context: Context, store: TranscriptStore):
+    dialogue = Dialogue()
+    sealed(dialogue, store=store)
+    context.database["transcripts"].update_one({}, {"$set": {"erased_at": NOW}})
+    context.database["outbox"].delete_many({})
+    seal(dialogue, store=store)
+    assert announced(context) == []
 
 
 def test_many_conversations_in_one_shuffled_batch_are_all_recorded(store: TranscriptStore):
