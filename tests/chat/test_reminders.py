@@ -1,3 +1,4 @@
+import itertools
 import threading
 from datetime import datetime, timedelta
 
@@ -71,7 +72,7 @@ def test_the_pauses_between_reminders_double_up_to_a_day(conversations, reminder
         if reminder.remind():
             told.append(clock.present)
         clock.present += timedelta(minutes=1)
-    pauses = [later - earlier for earlier, later in zip(told, told[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(told)]
     assert pauses[:4] == [timedelta(minutes=minutes) for minutes in (2, 4, 8, 16)]
     assert pauses[-1] == timedelta(days=1)
 
