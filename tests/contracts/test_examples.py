@@ -159,7 +159,7 @@ def test_surveys_attaches_the_response_to_an_opened_conversation(surveys_context
     response = a_response(**fields, **times)
     surveys_context.store.add(response, announcing=lambda _: None, now=now())
 
-    deliver(surveys_consumer.subscriptions(surveys_context, nothing_rests), opened)
+    surveys_consumer.handle_deliveries([a_delivery(opened)], store=surveys_context.store, discard=nothing_rests)
 
     [row] = surveys_context.database["outbox"].find()
     assert row["type"] == ResponseRecorded.routing_key
@@ -188,7 +188,9 @@ def test_who_is_asked_to_erase_gives_a_receipt(transcripts_context, surveys_cont
             [a_delivery(an_example(command))], store=context.store, fetch=lambda *_: [], discard=nothing_rests
         )
     else:
-        deliver(surveys_consumer.subscriptions(context, nothing_rests), an_example(command))
+        surveys_consumer.handle_deliveries(
+            [a_delivery(an_example(command))], store=context.store, discard=nothing_rests
+        )
 
     [row] = context.database["outbox"].find()
     given = msgspec.json.decode(row["payload"], type=receipt)

@@ -5,8 +5,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from chassis.testing import a_delivery
 from contracts.surveys import AnswersErased, EraseAnswers
 from services.surveys import actions
+from services.surveys.consumer import handle_deliveries
 from services.surveys.model import ConversationErased, Opening
 from services.surveys.store import TOMBSTONE_KEPT, SurveyStore
 from tests.erasing import nothing_rests
@@ -24,7 +26,7 @@ def store(database) -> SurveyStore:
 
 
 def erase(store: SurveyStore, discard=nothing_rests) -> None:
-    actions.erase_answers(COMMAND, store=store, discard=discard, clock=lambda: NOON)
+    handle_deliveries([a_delivery(COMMAND)], store=store, discard=discard, clock=lambda: NOON)
 
 
 def receipts(database) -> list[AnswersErased]:
@@ -89,3 +91,35 @@ def test_the_bare_id_outlives_the_hour_after_which_openings_are_forgotten(store,
 def test_dead_letters_are_counted(store, database):
     erase(store, discard=lambda ids: dict.fromkeys(ids, 3))
     assert receipts(database)[0].removed == {"dead_letters": 3}
+
+
+@pytest.mark.parametrize("erased_first", [True, False])
+def test_what_comes_in_one_batch_is_attached_and_erased_whatever_its_order(store, database, erased_first):
+    numbers = range(1, 7)
+    for number in numbers:
+        which = {"conversation_id": f"conversation-{number}", "occasion_id": f"conversation-{number}"}
+        answer(store, response_id=f"response-{number}", **which)
+    opened = [a_delivery(an_opening_event(conversation_id=f"conversation-{number}")) for number in numbers]
+    commands = [
+        a_delivery(msgspec.structs.replace(COMMAND, conversation_id=f"conversation-{number}")) for number in (1, 2, 3)
+    ]
+    batch = commands + opened if erased_first else opened + commands
+    handle_deliveries(batch, store=store, discard=nothing_rests, clock=lambda: NOON)
+
+    kept = {row["conversation_id"]: row["expires_at"] for row in database["responses"].find()}
+    assert kept == {f"conversation-{number}": None for number in (4, 5, 6)}
+    assert sorted(receipt.conversation_id for receipt in receipts(database)) == [
+        f"conversation-{number}" for number in (1, 2, 3)
+    ]
+
+
+def test_dead_letters_are_looked_through_once_a_batch(store):
+    asked = []
+
+    def discard(conversation_ids):
+        asked.append(set(conversation_ids))
+        return {}
+
+    others = msgspec.structs.replace(COMMAND, conversation_id="conversation-2")
+    handle_deliveries([a_delivery(COMMAND), a_delivery(others)], store=store, discard=discard, clock=lambda: NOON)
+    assert asked == [{"conversation-1", "conversation-2"}]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from chassis.auth import STAFF
 from chassis.ids import new_id
-from chassis.testing import deliver
-from services.surveys.consumer import subscriptions
+from chassis.testing import a_delivery
+from services.surveys.consumer import handle_deliveries
 from tests.erasing import nothing_rests
 from tests.surveys.builders import JSON, an_opening_event
 
@@ -235,7 +235,7 @@ def test_responses_are_asked_for_by_conversation(call):
 def test_an_attached_response_says_so(call, survey, context):
 
     call("POST", RESPONSES, role="public", json=RESPONSE)
-    deliver(subscriptions(context, nothing_rests), an_opening_event())
+    handle_deliveries([a_delivery(an_opening_event())], store=context.store, discard=nothing_rests)
 
     [kept] = call("GET", RESPONSES, query_string={"conversation_id": "conversation-1"}).json["responses"]
     assert kept["status"] == "attached"
