@@ -10,7 +10,7 @@ from chassis.testing import eventually
 from contracts.accounts import SessionRevoked
 from services.accounts.sessions import actions
 from tests.accounts.builders import NOW, PASSWORD
-from tests.accounts.notices.environment import environment_of
+from tests.settings import environment_of
 
 
 def test_what_was_revoked_is_announced(amqp_url, context, settings, ann):

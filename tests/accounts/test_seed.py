@@ -15,7 +15,7 @@ from services.accounts.sites.model import SiteKeyTaken
 from services.accounts.staff import actions as staff_actions
 from services.accounts.staff.model import StaffSessionNotLive
 from tests.accounts.builders import NOW, outbox
-from tests.accounts.notices.environment import environment_of
+from tests.settings import environment_of
 
 WANTED = {
     "customer": {"name": "Lamps & Co"},

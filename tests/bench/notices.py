@@ -27,8 +27,8 @@ from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.settings import Settings
 from tests import ports
 from tests.accounts.builders import a_posted_version
-from tests.accounts.notices.environment import environment_of
 from tests.conftest import KEPT, test_instance
+from tests.settings import environment_of
 
 COUNTS = (1_000, 10_000)
 SMTP_PORT = ports.SERVERS + 90

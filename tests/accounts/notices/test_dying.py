@@ -10,8 +10,8 @@ import pytest
 from chassis.testing import eventually
 from services.accounts.bootstrap import Context
 from tests.accounts.notices.conftest import SENDER, a_customer
-from tests.accounts.notices.environment import environment_of
 from tests.accounts.notices.post_office import PostOffice
+from tests.settings import environment_of
 
 CUSTOMERS = ("a", "b")
 CALLS = (

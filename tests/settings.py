@@ -1,15 +1,14 @@
-"""The settings of accounts as a process of its own reads them."""
+"""The settings of a test's service as a process of its own reads them."""
 
 import os
 from datetime import timedelta
 from typing import Any
 
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 
-from services.accounts.settings import Settings
 
-
-def environment_of(settings: Settings, **changes: Any) -> dict[str, str]:
+def environment_of(settings: BaseSettings, **changes: Any) -> dict[str, str]:
     """Our own environment, with these settings."""
     values = settings.model_dump() | changes
     return dict(os.environ) | {f"VELARO_{name.upper()}": _text(value) for name, value in values.items() if value != ""}
