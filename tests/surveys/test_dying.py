@@ -16,6 +16,7 @@ from tests.surveys.story import ERASED, KEPT, play
 
 COMMANDS = 30
 """So many there are from the first response to the receipt."""
+pytestmark = pytest.mark.xdist_group("impatient")
 LIFETIME, USUAL_LIFETIME = 2, 60
 """Seconds until the database gives up the transaction of who is gone; until then, what it wrote is locked."""
 
