@@ -13,8 +13,7 @@ from chassis import logs, mongo, settings
 from chassis.auth import TokenVerifier
 from chassis.bus import Bus
 from services.chat.settings import Settings
-from services.chat.store import ConversationStore, ErasureStore, PresenceStore, RelayStore, VisitorStore
-from services.chat.tickets import TicketStore
+from services.chat.store import ConversationStore, ErasureStore, PresenceStore, RelayStore, TicketStore, VisitorStore
 
 SERVICE = "chat"
 

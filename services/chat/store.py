@@ -62,6 +62,8 @@ EMPTY_LOG_KEPT = timedelta(days=1)
 AGREEMENT = "agreement"
 BEAT_TIMEOUT_SECONDS = 2.0
 
+USED_TICKET_KEPT = timedelta(hours=1)
+"""How long a used ticket is remembered: far longer than one is good, however MongoDB's clock goes."""
 TOMBSTONE_KEPT = timedelta(days=30)
 """How long the bare id of what was erased still stands against whatever arrives late, a restored backup included."""
 STILL_THERE = {"erased_at": None}
@@ -494,6 +496,27 @@ class PresenceStore:
         return self._presence.find_one({"customer_id": customer_id, "seen_at": {"$gt": since}}) is not None
 
 
+class TicketStore:
+    """Keeps which tickets were used."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._used = database["used_tickets"]
+
+    @unavailable()
+    def ensure_indexes(self) -> None:
+        self._used.create_index("used_at", expireAfterSeconds=int(USED_TICKET_KEPT.total_seconds()))
+
+    @unavailable()
+    def use(self, customer_id: str, ticket_ids: Collection[str], *, now: datetime) -> set[str]:
+        """Those of the tickets that nobody had used before."""
+        used = [{"_id": ticket_id, "customer_id": customer_id, "used_at": now} for ticket_id in ticket_ids]
+        try:
+            self._used.insert_many(used, ordered=False)
+        except BulkWriteError as error:
+            return set(ticket_ids) - _refused(error)
+        return set(ticket_ids)
+
+
 class ConversationStore:
     """Keeps conversations and the live log of their messages."""
 
@@ -899,6 +922,13 @@ class RelayStore:
 
 def _agreement(document: Document) -> Agreement:
     return msgspec.convert(document, Agreement, strict=False)
+
+
+def _refused(error: BulkWriteError) -> set[str]:
+    refused: list[dict[str, Any]] = (error.details or {}).get("writeErrors", [])
+    if not refused or any(one["code"] != DUPLICATE_KEY for one in refused):
+        raise error
+    return {one["op"]["_id"] for one in refused}
 
 
 def _fence(error: BulkWriteError) -> Exception:
