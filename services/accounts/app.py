@@ -4,6 +4,14 @@ from apiflask import APIFlask
 
 from chassis import auth, mongo, web
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
+from services.accounts.details import routes as details
+from services.accounts.details.model import (
+    AccountIncomplete,
+    CardNumberRefused,
+    DetailsChanged,
+    DetailsMissing,
+    DetailsNotValid,
+)
 from services.accounts.notices import routes as notices
 from services.accounts.operators import routes as operators
 from services.accounts.operators.model import OperatorNotFound
@@ -24,7 +32,7 @@ from services.accounts.sessions.model import (
     WrongCredentials,
 )
 from services.accounts.sites import routes as sites
-from services.accounts.sites.model import SiteNotFound
+from services.accounts.sites.model import SiteExists, SiteNotFound, TooManySites
 from services.accounts.staff import routes as staff
 from services.accounts.staff.model import StaffSessionNotLive
 from services.accounts.tickets import routes as tickets
@@ -42,7 +50,14 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     StaffSessionNotLive: (404, "not-found"),
     VersionNotFound: (404, "not-found"),
     DraftMissing: (404, "not-found"),
+    DetailsMissing: (404, "not-found"),
     DraftChanged: (409, "draft-changed"),
+    DetailsChanged: (409, "details-changed"),
+    AccountIncomplete: (409, "account-incomplete"),
+    SiteExists: (409, "site-exists"),
+    TooManySites: (409, "too-many-sites"),
+    CardNumberRefused: (422, "card-number"),
+    DetailsNotValid: (422, "invalid"),
     ExpiryPassed: (422, "invalid"),
     EffectiveTooEarly: (422, "invalid"),
     PolicyMissing: (503, "unavailable"),
@@ -56,6 +71,6 @@ def create_app(context: Context | None = None) -> APIFlask:
     app = web.service_app(SERVICE, title="Velaro accounts", readiness=readiness, problems=PROBLEMS)
     app.extensions[SERVICE] = context
     auth.require_token(app, context.verifier)
-    for noun in (notices, operators, policy, sessions, sites, staff, tickets):
+    for noun in (details, notices, operators, policy, sessions, sites, staff, tickets):
         app.register_blueprint(noun.blueprint)
     return app

@@ -12,6 +12,8 @@ from chassis.mail import Mailer
 from chassis.outbox import Outbox
 from chassis.tasks import ensure_slots
 from services.accounts.customers.store import CustomerStore
+from services.accounts.details.store import DetailsStore
+from services.accounts.letters.store import LetterStore
 from services.accounts.notices.store import NoticeStore
 from services.accounts.operators.passwords import Passwords
 from services.accounts.operators.store import OperatorStore
@@ -35,6 +37,8 @@ class Context:
     database: Database[Any]
     verifier: TokenVerifier
     customers: CustomerStore
+    details: DetailsStore
+    letters: LetterStore
     sites: SiteStore
     operators: OperatorStore
     sessions: SessionStore
@@ -67,6 +71,8 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
         database=database,
         verifier=TokenVerifier(SERVICE, chosen.service_keys),
         customers=CustomerStore(database),
+        details=DetailsStore(database),
+        letters=LetterStore(database),
         sites=SiteStore(database),
         operators=OperatorStore(database),
         sessions=SessionStore(database, outbox=outbox),
@@ -91,6 +97,8 @@ def _prepare(made: Context) -> None:
     Outbox(made.database).ensure_indexes()
     ensure_slots(made.database)
     for store in (
+        made.details,
+        made.letters,
         made.sites,
         made.operators,
         made.sessions,

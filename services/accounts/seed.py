@@ -21,16 +21,30 @@ from chassis.ids import new_id
 from chassis.web import Body
 from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.customers.model import Customer
-from services.accounts.operators.model import EmailTaken, Operator, OperatorRole, valid_email, valid_password
+from services.accounts.details.actions import change_billing, change_contact
+from services.accounts.details.model import DetailsNotValid
+from services.accounts.details.schemas import BillingBody, ContactBody
+from services.accounts.operators.model import (
+    Acting,
+    EmailTaken,
+    Operator,
+    OperatorRole,
+    valid_email,
+    valid_password,
+)
 from services.accounts.sessions.actions import sign_out_everywhere
-from services.accounts.sites.model import IpCapture, Site, SiteKeyTaken, new_site_key, origin
+from services.accounts.sites.model import IpCapture, Site, SiteKeyTaken, new_site_key, origin, site_id_of
 from services.accounts.staff.model import Staff
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 class SeededCustomer(Body):
+    """With ``contact`` and ``billing``, as if its owner had just given and confirmed them."""
+
     name: Name
+    contact: ContactBody | None = None
+    billing: BillingBody | None = None
 
 
 class SeededSite(Body):
@@ -82,6 +96,8 @@ def main() -> None:
             made = seed(wanted, context=bootstrap(), now=now())
     except ValidationError as error:
         raise SystemExit("\n".join(_lines(error))) from None
+    except DetailsNotValid as error:
+        raise SystemExit("\n".join(f"{each['field']}: {each['detail']}" for each in error.members["errors"])) from None
     except (msgspec.DecodeError, EmailTaken, SiteKeyTaken) as error:
         raise SystemExit(f"Not seeded: {type(error).__doc__ or error}") from None
     sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
@@ -96,6 +112,7 @@ def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
     """Each step can be repeated, so whatever a stopped run has left is where the next one goes on."""
     customer_id = str(uuid5(NAMESPACE_URL, f"velaro:customer:{wanted.customer.name}"))
     context.customers.add_once(Customer(customer_id=customer_id, name=wanted.customer.name, created_at=now))
+    _details(wanted.customer, customer_id, context=context, now=now)
     site = _site(wanted.site, customer_id, context=context, now=now)
     operators = [_operator(one, customer_id, context=context, now=now) for one in wanted.operators]
     staff = [_staff(one, context=context, now=now) for one in wanted.staff]
@@ -111,9 +128,19 @@ def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
     }
 
 
+def _details(wanted: SeededCustomer, customer_id: str, *, context: Context, now: datetime) -> None:
+    context.details.begin(customer_id, now)
+    known = context.details.get(customer_id, now=now)
+    who = Acting(customer_id=customer_id, operator_id="", session_id="", name="Set up with the account")
+    if wanted.contact:
+        change_contact(who, wanted.contact.plain(), known.revision("contact"), now=now, details=context.details)
+    if wanted.billing:
+        change_billing(who, wanted.billing.plain(), known.revision("billing"), now=now, details=context.details)
+
+
 def _site(wanted: SeededSite, customer_id: str, *, context: Context, now: datetime) -> Site:
     site = Site(
-        site_id=str(uuid5(NAMESPACE_URL, f"velaro:site:{customer_id}:{wanted.name}")),
+        site_id=site_id_of(customer_id, wanted.name),
         customer_id=customer_id,
         site_key=wanted.site_key or new_site_key(),
         name=wanted.name,

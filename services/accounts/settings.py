@@ -20,6 +20,7 @@ class Settings(StoreSettings, MailSettings):
     argon2_parallelism: int = Field(default=4, ge=1)
     passwords_at_once: int = Field(default=4, ge=1)
     sweep_policy_every: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    sweep_accounts_every: timedelta = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1))
     notice_claimed_for: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(seconds=1))
 
     @field_validator("tasks_url")

@@ -1,10 +1,10 @@
-"""The scheduled and slow work of accounts, done by Celery: what the policy wants done when its time has come.
+"""The scheduled and slow work of accounts, done by Celery: what the policy and the promises want done in time.
 
 ``python -m services.accounts worker`` does it, ``… beat`` says when. Any number of either may run, with clocks that
 are right or wrong: what is due is decided by the database's time, and a tick that counts twice changes nothing.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,6 +16,8 @@ from chassis.mongo import server_time
 from chassis.settings import read
 from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, plan, show_operations
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
+from services.accounts.details import actions as details
+from services.accounts.letters import actions as letters
 from services.accounts.notices import actions as notices
 from services.accounts.notices.model import Kind
 from services.accounts.policy import actions as policy
@@ -25,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 SWEEP_POLICY = "accounts.sweep-policy"
 SEND_NOTICES = "accounts.send-notices"
+SWEEP_DETAILS = "accounts.sweep-details"
+SEND_LETTERS = "accounts.send-letters"
 
 CLOCKS_DIFFER = timedelta(days=7)
 """The fifteen days depend on nobody's clock but the database's, so neither may whether they are looked after."""
@@ -51,7 +55,10 @@ def configure_logs(**_: Any) -> None:
 
 @celery.on_after_finalize.connect
 def plan_all(sender: Celery, **_: Any) -> None:
-    plan(sender, sweep_policy, read(Settings).sweep_policy_every, clocks_differ=CLOCKS_DIFFER)
+    chosen = read(Settings)
+    plan(sender, sweep_policy, chosen.sweep_policy_every, clocks_differ=CLOCKS_DIFFER)
+    for task in (sweep_details, send_letters):
+        plan(sender, task, chosen.sweep_accounts_every, clocks_differ=CLOCKS_DIFFER)
 
 
 @celery.task(bind=True, name=SWEEP_POLICY)  # type: ignore[arg-type]
@@ -82,3 +89,31 @@ def send_notices(self: ServiceTask[Context], number: int, kind: Kind) -> None:
     )
     if is_more:
         send_notices.delay(number, kind)
+
+
+def _is_first(task: ServiceTask[Context], now: datetime) -> bool:
+    """Whether nobody else has been here in this slot of the database's time."""
+    here = task.context
+    return claim_slot(here.database, task.name, here.settings.sweep_accounts_every, now)
+
+
+@celery.task(bind=True, name=SWEEP_DETAILS)  # type: ignore[arg-type]
+def sweep_details(self: ServiceTask[Context]) -> None:
+    """Write the letters to customers whose details are due."""
+    here = self.context
+    now = server_time(here.database)
+    if _is_first(self, now):
+        details.remind(now=now, public_url=here.settings.public_url, details=here.details, letters=here.letters)
+
+
+@celery.task(bind=True, name=SEND_LETTERS)  # type: ignore[arg-type]
+def send_letters(self: ServiceTask[Context]) -> None:
+    """Send the letters that wait."""
+    here = self.context
+    if _is_first(self, server_time(here.database)):
+        letters.send(
+            letters=here.letters,
+            operators=here.operators,
+            mailer=here.mailer,
+            claimed_for=here.settings.notice_claimed_for,
+        )

@@ -16,6 +16,7 @@ from services.gateway.commands import CommandRefused
 from services.gateway.lifecycle import Lifecycle
 from services.gateway.routes import (
     access,
+    account,
     conversations,
     documents,
     erasures,
@@ -81,6 +82,7 @@ def create_app(context: Context | None = None) -> APIFlask:
         transcripts.blueprint,
         erasures.blueprint,
         sites.blueprint,
+        *account.BLUEPRINTS,
         surveys.blueprint,
         *staff.BLUEPRINTS,
         documents.blueprint,

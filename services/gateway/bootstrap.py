@@ -14,6 +14,7 @@ from chassis.bus import Bus, Listener
 from chassis.http import RemoteProblem, ServiceClient, ServiceUnavailable
 from services.gateway.assets import Assets
 from services.gateway.clients import (
+    AccountClient,
     AccountsClient,
     ChatClient,
     HistoryReader,
@@ -61,6 +62,7 @@ class Context:
 
     settings: Settings
     accounts: AccountsClient
+    account: AccountClient
     policy: PolicyClient
     staff: StaffClient
     chat: ChatClient
@@ -96,6 +98,7 @@ def bootstrap(chosen: Settings | None = None) -> Context:
     return _on_the_bus(
         chosen,
         accounts=accounts,
+        account=AccountClient(at_accounts),
         policy=PolicyClient(at_accounts),
         staff=StaffClient(at_accounts, introspection_cache=chosen.introspection_cache),
         chat=chat,
@@ -132,6 +135,7 @@ def _on_the_bus(
     chosen: Settings,
     *,
     accounts: AccountsClient,
+    account: AccountClient,
     policy: PolicyClient,
     staff: StaffClient,
     chat: ChatClient,
@@ -157,6 +161,7 @@ def _on_the_bus(
     return Context(
         settings=chosen,
         accounts=accounts,
+        account=account,
         policy=policy,
         staff=staff,
         chat=chat,

@@ -43,6 +43,15 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Acting(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator, and the session in which they do something."""
+
+    customer_id: str
+    operator_id: str
+    session_id: str
+    name: str
+
+
 def normalised(email: str) -> str:
     """The one spelling under which an address is kept, so that nobody can exist twice."""
     return unicodedata.normalize("NFKC", email).strip().casefold()

@@ -5,6 +5,7 @@ import secrets
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -28,6 +29,14 @@ class SiteNotFound(Exception):
 
 class SiteKeyTaken(Exception):
     """Another site has this key."""
+
+
+class SiteExists(Exception):
+    """There is a site of this name already, and it is another one."""
+
+
+class TooManySites(Exception):
+    """A customer has 200 sites at most."""
 
 
 class OriginNotValid(ValueError):
@@ -60,6 +69,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             raise SiteKeyNotValid
         if not _color.fullmatch(self.color):
             raise ColorNotValid
+
+
+MOST_SITES = 200
+
+
+def site_id_of(customer_id: str, name: str) -> str:
+    """A customer's site is known by its name, so that adding it twice is adding it once."""
+    return str(uuid5(NAMESPACE_URL, f"velaro:site:{customer_id}:{name}"))
 
 
 def new_site_key() -> str:

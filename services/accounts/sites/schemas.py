@@ -1,9 +1,29 @@
 """What sites look like over HTTP."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from chassis.web import Reply
-from services.accounts.sites.model import IpCapture, Site
+from pydantic import AfterValidator, Field, StringConstraints
+
+from chassis.web import Body, Reply
+from services.accounts.sites.model import IpCapture, OriginNotValid, Site, origin
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+
+
+def _origin(text: str) -> str:
+    try:
+        return origin(text)
+    except OriginNotValid as error:
+        raise ValueError("must be an origin, such as https://shop.example") from error
+
+
+class SiteBody(Body):
+    name: Name
+    origins: Annotated[
+        list[Annotated[str, StringConstraints(max_length=300), AfterValidator(_origin)]], Field(min_length=1, max_length=20)
+    ]
+    departments: Annotated[list[Name], Field(max_length=50)] = []
+    ip_capture: IpCapture = "full"
 
 
 class Theme(Reply):

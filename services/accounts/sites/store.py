@@ -36,6 +36,22 @@ class SiteStore:
         return _site(self._sites.find_one(identity))
 
     @unavailable()
+    def add_once(self, customer_id: str, site: Site) -> Site:
+        """Keep the site unless it is there; what is there stays as it is."""
+        document = _document(site)
+        identity = {"_id": document.pop("_id"), "customer_id": customer_id}
+        document.pop("customer_id")
+        try:
+            self._sites.update_one(identity, {"$setOnInsert": document}, upsert=True)
+        except DuplicateKeyError as error:
+            raise SiteKeyTaken from error
+        return _site(self._sites.find_one(identity))
+
+    @unavailable()
+    def count(self, customer_id: str) -> int:
+        return self._sites.count_documents({"customer_id": customer_id})
+
+    @unavailable()
     def by_key(self, site_key: str) -> Site:
         """The one question asked before the customer is known: the key tells which customer it is."""
         return _site(self._sites.find_one({"site_key": site_key}))

@@ -6,6 +6,8 @@ import { Button } from "../shared/ui/button";
 import { ConnectionLine } from "../shared/ui/connection-line";
 import { SignIn } from "../shared/ui/sign-in";
 import { forgetUnsent } from "../shared/unsent";
+import { AccountBanner } from "./account-banner";
+import { AccountPage } from "./account-page";
 import * as api from "./api";
 import { Desk } from "./desk";
 import { InboxPage } from "./inbox-page";
@@ -82,6 +84,7 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
   const desk = useMemo(() => new Desk(operator, () => onSignedOut("Your session has ended. Please sign in again.")), []);
   useEffect(() => desk.start(), []);
   const place = useObservable(route);
+  const isAdmin = api.isAdmin(operator);
   const { conversations, unread } = useObservable(desk.inbox.view);
   const waiting = [...conversations.values()].filter(({ status }) => status === "queued").length;
   const news = waiting + [...unread.values()].reduce((sum, count) => sum + count, 0);
@@ -93,15 +96,17 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
     <div class="console">
       <TopBar desk={desk} place={place} news={news} onSignedOut={onSignedOut} />
       <ConnectionLine connection={desk.connection} />
+      {isAdmin && <AccountBanner place={place.name} />}
       {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
-      {place.name === "survey" && <SurveyPage place={place} isAdmin={api.isAdmin(operator)} />}
+      {place.name === "survey" && <SurveyPage place={place} isAdmin={isAdmin} />}
+      {place.name === "account" && isAdmin && <AccountPage />}
       {place.name === "transcripts" && <TranscriptsPage />}
       {place.name === "transcript" && <TranscriptPage key={place.transcript_id} transcriptId={place.transcript_id} />}
     </div>
   );
 }
 
-const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Surveys", transcripts: "Transcripts", transcript: "Transcript" };
+const TITLES: Record<Route["name"], string> = { account: "Account details", inbox: "Inbox", survey: "Surveys", transcripts: "Transcripts", transcript: "Transcript" };
 
 interface TopBarProps {
   desk: Desk;
@@ -142,6 +147,11 @@ function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
         <a href={hrefOf.survey} data-testid="survey" {...(place.name === "survey" && { "aria-current": "page" as const })}>
           Surveys
         </a>
+        {api.isAdmin(desk.operator) && (
+          <a href={hrefOf.account} data-testid="account" {...(place.name === "account" && { "aria-current": "page" as const })}>
+            Account
+          </a>
+        )}
       </nav>
       <div class="me">
         {problem && (
