@@ -12,9 +12,17 @@ from services.accounts.details.model import (
     DetailsMissing,
     DetailsNotValid,
 )
+from services.accounts.identity import routes as identity
+from services.accounts.identity.model import (
+    AlreadyDecided,
+    DocumentNotValid,
+    IdentityRequired,
+    VerificationNotFound,
+    VerificationOpen,
+)
 from services.accounts.notices import routes as notices
 from services.accounts.operators import routes as operators
-from services.accounts.operators.model import OperatorNotFound
+from services.accounts.operators.model import NotAnOwner, OperatorNotFound
 from services.accounts.policy import routes as policy
 from services.accounts.policy.model import (
     DraftChanged,
@@ -42,6 +50,9 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     WrongCredentials: (401, "wrong-credentials"),
     SessionNeeded: (403, "session-needed"),
     TicketNotYours: (403, "forbidden"),
+    NotAnOwner: (403, "forbidden"),
+    IdentityRequired: (403, "identity-required"),
+    VerificationNotFound: (404, "not-found"),
     OperatorNotFound: (404, "not-found"),
     SessionNotLive: (404, "not-found"),
     SiteNotFound: (404, "not-found"),
@@ -54,10 +65,13 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     DraftChanged: (409, "draft-changed"),
     DetailsChanged: (409, "details-changed"),
     AccountIncomplete: (409, "account-incomplete"),
+    VerificationOpen: (409, "verification-open"),
+    AlreadyDecided: (409, "already-decided"),
     SiteExists: (409, "site-exists"),
     TooManySites: (409, "too-many-sites"),
     CardNumberRefused: (422, "card-number"),
     DetailsNotValid: (422, "invalid"),
+    DocumentNotValid: (422, "document-not-valid"),
     ExpiryPassed: (422, "invalid"),
     EffectiveTooEarly: (422, "invalid"),
     PolicyMissing: (503, "unavailable"),
@@ -71,6 +85,6 @@ def create_app(context: Context | None = None) -> APIFlask:
     app = web.service_app(SERVICE, title="Velaro accounts", readiness=readiness, problems=PROBLEMS)
     app.extensions[SERVICE] = context
     auth.require_token(app, context.verifier)
-    for noun in (details, notices, operators, policy, sessions, sites, staff, tickets):
+    for noun in (details, identity, notices, operators, policy, sessions, sites, staff, tickets):
         app.register_blueprint(noun.blueprint)
     return app

@@ -13,6 +13,10 @@ from chassis.outbox import Outbox
 from chassis.tasks import ensure_slots
 from services.accounts.customers.store import CustomerStore
 from services.accounts.details.store import DetailsStore
+from services.accounts.identity.actions import StepUp
+from services.accounts.identity.documents import Reader
+from services.accounts.identity.sealing import MasterKey
+from services.accounts.identity.store import VerificationStore
 from services.accounts.letters.store import LetterStore
 from services.accounts.notices.store import NoticeStore
 from services.accounts.operators.passwords import Passwords
@@ -39,6 +43,10 @@ class Context:
     customers: CustomerStore
     details: DetailsStore
     letters: LetterStore
+    verifications: VerificationStore
+    step_up: StepUp
+    documents: Reader
+    master_key: MasterKey
     sites: SiteStore
     operators: OperatorStore
     sessions: SessionStore
@@ -66,6 +74,9 @@ def bootstrap(chosen: Settings | None = None) -> Context:
 
 def _assembled(chosen: Settings, database: Database[Any]) -> Context:
     outbox = Outbox(database)
+    limits = SessionLimits(idle=chosen.session_idle_limit, absolute=chosen.session_absolute_limit)
+    operators, sessions = OperatorStore(database), SessionStore(database, outbox=outbox)
+    verifications = VerificationStore(database)
     return Context(
         settings=chosen,
         database=database,
@@ -73,9 +84,13 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
         customers=CustomerStore(database),
         details=DetailsStore(database),
         letters=LetterStore(database),
+        verifications=verifications,
+        step_up=StepUp(verifications=verifications, operators=operators, sessions=sessions, idle=limits.idle),
+        documents=Reader(),
+        master_key=MasterKey(chosen.identity_key.get_secret_value()),
         sites=SiteStore(database),
-        operators=OperatorStore(database),
-        sessions=SessionStore(database, outbox=outbox),
+        operators=operators,
+        sessions=sessions,
         tokens=TokenStore(database, outbox=outbox),
         tickets=TicketStore(database),
         policies=PolicyStore(database),
@@ -89,7 +104,7 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
             parallelism=chosen.argon2_parallelism,
             at_once=chosen.passwords_at_once,
         ),
-        limits=SessionLimits(idle=chosen.session_idle_limit, absolute=chosen.session_absolute_limit),
+        limits=limits,
     )
 
 
@@ -99,6 +114,7 @@ def _prepare(made: Context) -> None:
     for store in (
         made.details,
         made.letters,
+        made.verifications,
         made.sites,
         made.operators,
         made.sessions,

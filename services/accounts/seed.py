@@ -21,7 +21,7 @@ from chassis.ids import new_id
 from chassis.web import Body
 from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.customers.model import Customer
-from services.accounts.details.actions import change_billing, change_contact
+from services.accounts.details.actions import give
 from services.accounts.details.model import DetailsNotValid
 from services.accounts.details.schemas import BillingBody, ContactBody
 from services.accounts.operators.model import (
@@ -130,12 +130,10 @@ def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
 
 def _details(wanted: SeededCustomer, customer_id: str, *, context: Context, now: datetime) -> None:
     context.details.begin(customer_id, now)
-    known = context.details.get(customer_id, now=now)
     who = Acting(customer_id=customer_id, operator_id="", session_id="", name="Set up with the account")
-    if wanted.contact:
-        change_contact(who, wanted.contact.plain(), known.revision("contact"), now=now, details=context.details)
-    if wanted.billing:
-        change_billing(who, wanted.billing.plain(), known.revision("billing"), now=now, details=context.details)
+    contact = wanted.contact.plain() if wanted.contact else None
+    billing = wanted.billing.plain() if wanted.billing else None
+    give(who, contact, billing, now=now, details=context.details)
 
 
 def _site(wanted: SeededSite, customer_id: str, *, context: Context, now: datetime) -> Site:
@@ -180,7 +178,9 @@ def _correct(wanted: SeededOperator, known: Operator, *, context: Context, now: 
         return
     # First the sessions that stood on the old password: stopped in between, the next run comes by here again.
     sign_out_everywhere(known.customer_id, known.operator_id, now=now, sessions=context.sessions)
-    context.operators.set_password(known.customer_id, known.operator_id, context.passwords.hash(wanted.password))
+    context.operators.set_password(
+        known.customer_id, known.operator_id, context.passwords.hash(wanted.password), changed_at=now
+    )
 
 
 def _staff(wanted: SeededStaff, *, context: Context, now: datetime) -> Staff:

@@ -6,12 +6,14 @@ from pydantic import Field, SecretStr, field_validator
 
 from chassis.mail import MailSettings
 from chassis.settings import StoreSettings, address
+from services.accounts.identity.sealing import decoded
 
 
 class Settings(StoreSettings, MailSettings):
     """Everything the accounts service reads from its environment. The defaults are those for production."""
 
     tasks_url: SecretStr
+    identity_key: SecretStr
     public_url: str = Field(pattern=r"^https?://[^/\s]+$")
     session_idle_limit: timedelta = timedelta(hours=2)
     session_absolute_limit: timedelta = timedelta(hours=16)
@@ -22,6 +24,12 @@ class Settings(StoreSettings, MailSettings):
     sweep_policy_every: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     sweep_accounts_every: timedelta = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1))
     notice_claimed_for: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(seconds=1))
+
+    @field_validator("identity_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        decoded(value.get_secret_value())
+        return value
 
     @field_validator("tasks_url")
     @classmethod

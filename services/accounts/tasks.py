@@ -17,6 +17,7 @@ from chassis.settings import read
 from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, plan, show_operations
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
 from services.accounts.details import actions as details
+from services.accounts.identity import actions as identity
 from services.accounts.letters import actions as letters
 from services.accounts.notices import actions as notices
 from services.accounts.notices.model import Kind
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 SWEEP_POLICY = "accounts.sweep-policy"
 SEND_NOTICES = "accounts.send-notices"
 SWEEP_DETAILS = "accounts.sweep-details"
+SWEEP_IDENTITY = "accounts.sweep-identity"
 SEND_LETTERS = "accounts.send-letters"
 
 CLOCKS_DIFFER = timedelta(days=7)
@@ -57,7 +59,7 @@ def configure_logs(**_: Any) -> None:
 def plan_all(sender: Celery, **_: Any) -> None:
     chosen = read(Settings)
     plan(sender, sweep_policy, chosen.sweep_policy_every, clocks_differ=CLOCKS_DIFFER)
-    for task in (sweep_details, send_letters):
+    for task in (sweep_identity, sweep_details, send_letters):
         plan(sender, task, chosen.sweep_accounts_every, clocks_differ=CLOCKS_DIFFER)
 
 
@@ -104,6 +106,17 @@ def sweep_details(self: ServiceTask[Context]) -> None:
     now = server_time(here.database)
     if _is_first(self, now):
         details.remind(now=now, public_url=here.settings.public_url, details=here.details, letters=here.letters)
+
+
+@celery.task(bind=True, name=SWEEP_IDENTITY)  # type: ignore[arg-type]
+def sweep_identity(self: ServiceTask[Context]) -> None:
+    """Destroy the identity documents that are decided on or late."""
+    here = self.context
+    now = server_time(here.database)
+    if _is_first(self, now):
+        identity.sweep(
+            now=now, verifications=here.verifications, letters=here.letters, operators=here.operators
+        )
 
 
 @celery.task(bind=True, name=SEND_LETTERS)  # type: ignore[arg-type]

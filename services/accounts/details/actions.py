@@ -25,6 +25,7 @@ from services.accounts.details.model import (
     Reminder,
 )
 from services.accounts.details.store import DetailsStore
+from services.accounts.identity.actions import StepUp
 from services.accounts.letters.model import Letter
 from services.accounts.letters.store import LetterStore
 from services.accounts.operators.model import Acting
@@ -44,9 +45,11 @@ def contact_of(customer_id: str, *, now: datetime, details: DetailsStore) -> Kep
     return _given(details.get(customer_id, now=now).contact)
 
 
-def billing_of(customer_id: str, *, now: datetime, details: DetailsStore) -> Kept[Billing]:
-    """Raises ``DetailsMissing``."""
-    return _given(details.get(customer_id, now=now).billing)
+def billing_of(who: Acting, *, now: datetime, details: DetailsStore, step_up: StepUp) -> Kept[Billing]:
+    """Raises ``DetailsMissing``, ``IdentityRequired``."""
+    kept = _given(details.get(who.customer_id, now=now).billing)
+    step_up.check("view-billing", who, now=now)
+    return kept
 
 
 def _given(kept: Kept[V] | None) -> Kept[V]:
@@ -55,14 +58,36 @@ def _given(kept: Kept[V] | None) -> Kept[V]:
     return kept
 
 
-def change_contact(who: Acting, given: Contact, revision: int, *, now: datetime, details: DetailsStore) -> Kept[Contact]:
-    """Keep the contact details, which so are confirmed. ``revision`` is the one that was looked at, 0 for none."""
+def change_contact(
+    who: Acting, given: Contact, revision: int, *, now: datetime, details: DetailsStore, step_up: StepUp
+) -> Kept[Contact]:
+    """Keep the contact details, which so are confirmed. ``revision`` is the one that was looked at, 0 for none.
+
+    Raises ``IdentityRequired``, ``CardNumberRefused``, ``DetailsNotValid``, ``DetailsChanged``.
+    """
+    is_first = details.get(who.customer_id, now=now).contact is None
+    step_up.check("change-contact", who, now=now, is_first=is_first)
     return _change(who, "contact", model.checked_contact(given), revision, now=now, details=details)
 
 
-def change_billing(who: Acting, given: Billing, revision: int, *, now: datetime, details: DetailsStore) -> Kept[Billing]:
+def change_billing(
+    who: Acting, given: Billing, revision: int, *, now: datetime, details: DetailsStore, step_up: StepUp
+) -> Kept[Billing]:
     """As ``change_contact``."""
+    is_first = details.get(who.customer_id, now=now).billing is None
+    step_up.check("change-billing", who, now=now, is_first=is_first)
     return _change(who, "billing", model.checked_billing(given), revision, now=now, details=details)
+
+
+def give(who: Acting, contact: Contact | None, billing: Billing | None, *, now: datetime, details: DetailsStore) -> None:
+    """For whoever sets an account up: keep what is given, which so is confirmed."""
+    known = details.get(who.customer_id, now=now)
+    if contact:
+        checked = model.checked_contact(contact)
+        _change(who, "contact", checked, known.revision("contact"), now=now, details=details)
+    if billing:
+        checked_bill = model.checked_billing(billing)
+        _change(who, "billing", checked_bill, known.revision("billing"), now=now, details=details)
 
 
 def _change(
@@ -113,9 +138,13 @@ def _entry(who: Acting, part: Part, act: Act, now: datetime, changes: tuple[Chan
     )
 
 
-def history(customer_id: str, *, after: str | None, limit: int, details: DetailsStore) -> list[Entry]:
-    """Who changed and confirmed what, and when; the newest first."""
-    return details.history(customer_id, after=after, limit=limit)
+def history(
+    who: Acting, *, after: str | None, limit: int, now: datetime, details: DetailsStore, step_up: StepUp
+) -> list[Entry]:
+    """Who changed and confirmed what, and when; the newest first. It tells what billing details say and said."""
+    is_first = details.get(who.customer_id, now=now).billing is None
+    step_up.check("view-billing", who, now=now, is_first=is_first)
+    return details.history(who.customer_id, after=after, limit=limit)
 
 
 def require_complete(customer_id: str, *, now: datetime, details: DetailsStore) -> None:

@@ -45,8 +45,9 @@ def contact() -> schemas.ContactReply:
 @auth.require_role(*EDITORS)
 def change_contact(json_data: schemas.ContactBody) -> schemas.ContactReply:
     """Give or change the contact details, which so are confirmed."""
+    here = context()
     made = actions.change_contact(
-        acting(), json_data.plain(), json_data.revision, now=_now(), details=context().details
+        acting(), json_data.plain(), json_data.revision, now=_now(), details=here.details, step_up=here.step_up
     )
     return schemas.ContactReply.of(made)
 
@@ -56,7 +57,9 @@ def change_contact(json_data: schemas.ContactBody) -> schemas.ContactReply:
 @auth.require_role(*EDITORS)
 def billing() -> schemas.BillingReply:
     """The customer's billing details."""
-    return schemas.BillingReply.of(actions.billing_of(auth.customer(), now=_now(), details=context().details))
+    return schemas.BillingReply.of(
+        actions.billing_of(acting(), now=_now(), details=context().details, step_up=context().step_up)
+    )
 
 
 @blueprint.put("/billing")
@@ -65,8 +68,9 @@ def billing() -> schemas.BillingReply:
 @auth.require_role(*EDITORS)
 def change_billing(json_data: schemas.BillingBody) -> schemas.BillingReply:
     """Give or change the billing details, which so are confirmed."""
+    here = context()
     made = actions.change_billing(
-        acting(), json_data.plain(), json_data.revision, now=_now(), details=context().details
+        acting(), json_data.plain(), json_data.revision, now=_now(), details=here.details, step_up=here.step_up
     )
     return schemas.BillingReply.of(made)
 
@@ -90,6 +94,8 @@ def confirm(json_data: schemas.ConfirmBody) -> schemas.AccountReply:
 @auth.require_role(*EDITORS)
 def history(query_data: schemas.HistoryQuery) -> dict[str, Any]:
     """Who changed and confirmed what, and when; the newest first."""
-    limit = query_data.limit
-    found = actions.history(auth.customer(), after=query_data.after, limit=limit, details=context().details)
+    here, limit = context(), query_data.limit
+    found = actions.history(
+        acting(), after=query_data.after, limit=limit, now=_now(), details=here.details, step_up=here.step_up
+    )
     return {"entries": found, "next": found[-1].entry_id if len(found) == limit else None}
