@@ -18,6 +18,7 @@ from services.gateway.clients import (
     AccountsClient,
     ChatClient,
     HistoryReader,
+    IdentityClient,
     PolicyClient,
     StaffClient,
     SurveysClient,
@@ -43,6 +44,7 @@ class Limits:
     conversations: Limit
     messages: Limit
     copies: Limit
+    uploads: Limit
 
     @classmethod
     def of(cls, chosen: Settings) -> "Limits":
@@ -53,6 +55,7 @@ class Limits:
             conversations=Limit.per_minute(chosen.conversations_per_minute),
             messages=Limit(chosen.messages_per_second, chosen.message_burst),
             copies=Limit.per_minute(chosen.copies_per_minute),
+            uploads=Limit.per_minute(chosen.uploads_per_minute),
         )
 
 
@@ -63,6 +66,7 @@ class Context:
     settings: Settings
     accounts: AccountsClient
     account: AccountClient
+    identity: IdentityClient
     policy: PolicyClient
     staff: StaffClient
     chat: ChatClient
@@ -99,6 +103,7 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         chosen,
         accounts=accounts,
         account=AccountClient(at_accounts),
+        identity=IdentityClient(at_accounts),
         policy=PolicyClient(at_accounts),
         staff=StaffClient(at_accounts, introspection_cache=chosen.introspection_cache),
         chat=chat,
@@ -136,6 +141,7 @@ def _on_the_bus(
     *,
     accounts: AccountsClient,
     account: AccountClient,
+    identity: IdentityClient,
     policy: PolicyClient,
     staff: StaffClient,
     chat: ChatClient,
@@ -162,6 +168,7 @@ def _on_the_bus(
         settings=chosen,
         accounts=accounts,
         account=account,
+        identity=identity,
         policy=policy,
         staff=staff,
         chat=chat,

@@ -38,6 +38,7 @@ class Settings(ServiceSettings):
     tickets_per_minute: Positive = 1200
     conversations_per_minute: Positive = 300
     copies_per_minute: Positive = 10
+    uploads_per_minute: Positive = 10
 
     connections: Positive = 12_000
     unauthenticated_sockets: Positive = 2_000

@@ -127,11 +127,11 @@ def listed(*, verifications: VerificationStore) -> list[Verification]:
 
 
 def view(
-    verification_id: str, staff_id: str, *, master_key: MasterKey, verifications: VerificationStore
+    verification_id: str, staff_id: str, *, now: datetime, master_key: MasterKey, verifications: VerificationStore
 ) -> Document:
     """The document, in clear, for the one who decides. Raises ``VerificationNotFound`` when it does not wait any more."""
     verification = verifications.get(verification_id)
-    if verification.state != "waiting":
+    if verification.state != "waiting" or now - verification.uploaded_at >= model.KEPT_FOR:
         raise VerificationNotFound
     wrapped, sealed = verifications.sealed(verification_id)
     try:

@@ -87,6 +87,7 @@ def document(verification_id: str) -> Response:
     found = actions.view(
         verification_id,
         auth.caller().subject or "",
+        now=server_time(here.database),
         master_key=here.master_key,
         verifications=here.verifications,
     )

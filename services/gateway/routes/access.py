@@ -30,6 +30,9 @@ OPERATOR: list[Any] = ["session", "api_token"]
 SESSION: list[Any] = ["session"]
 STAFF: list[Any] = ["staff"]
 
+FILES = frozenset({"identity.upload"})
+"""Calls whose body is a file: ``application/octet-stream``, and never a form, parts of which would go to a disk."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -129,9 +132,12 @@ def refuse_other_origins(*, is_silence_fine: bool) -> None:
 
 
 def refuse_other_bodies() -> None:
-    """Whatever has a body has JSON: no form of another site can send that without asking first."""
+    """Whatever has a body has JSON: no form of another site can send that without asking first.
+
+    Nor can it send what the calls in ``FILES`` take; those look for themselves.
+    """
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    if has_body and request.method not in SAFE_METHODS and not request.is_json:
+    if has_body and request.method not in SAFE_METHODS and not request.is_json and request.endpoint not in FILES:
         raise Problem(415, "unsupported-media-type", "The body must be application/json.")
 
 

@@ -11,6 +11,7 @@ from services.gateway.routes.account import schemas
 blueprint = APIBlueprint("account_details", __name__, url_prefix="/api/v1/account")
 
 CHANGED = "Somebody else has changed them meanwhile."
+NEEDED = "An identity document is needed for this (`identity-required`)."
 NOT_GIVEN = "They have not been given yet."
 NOT_VALID = "Something is missing, does not fit its country, or looks like a card number (`card-number`)."
 
@@ -34,7 +35,7 @@ def show_contact() -> Any:
 @blueprint.put("/contact")
 @blueprint.input(schemas.ContactIn)
 @blueprint.output(schemas.ContactOut)
-@blueprint.doc(security=access.SESSION, responses={409: CHANGED, 422: NOT_VALID})
+@blueprint.doc(security=access.SESSION, responses={403: NEEDED, 409: CHANGED, 422: NOT_VALID})
 def change_contact(json_data: schemas.ContactIn) -> Any:
     """Give or change the contact details, which so are confirmed."""
     caller = access.operator(None, *access.ADMINS)
@@ -43,7 +44,7 @@ def change_contact(json_data: schemas.ContactIn) -> Any:
 
 @blueprint.get("/billing")
 @blueprint.output(schemas.BillingOut)
-@blueprint.doc(security=access.SESSION, responses={404: NOT_GIVEN})
+@blueprint.doc(security=access.SESSION, responses={403: NEEDED, 404: NOT_GIVEN})
 def show_billing() -> Any:
     """The customer's billing details. No card is among them: we take no card numbers."""
     return context().account.part(access.operator(None, *access.ADMINS), "billing")
@@ -52,7 +53,7 @@ def show_billing() -> Any:
 @blueprint.put("/billing")
 @blueprint.input(schemas.BillingIn)
 @blueprint.output(schemas.BillingOut)
-@blueprint.doc(security=access.SESSION, responses={409: CHANGED, 422: NOT_VALID})
+@blueprint.doc(security=access.SESSION, responses={403: NEEDED, 409: CHANGED, 422: NOT_VALID})
 def change_billing(json_data: schemas.BillingIn) -> Any:
     """Give or change the billing details, which so are confirmed."""
     caller = access.operator(None, *access.ADMINS)
@@ -71,7 +72,7 @@ def confirm(json_data: schemas.ConfirmationIn) -> Any:
 @blueprint.get("/history")
 @blueprint.input(schemas.HistoryQuery, location="query")
 @blueprint.output(schemas.HistoryOut)
-@blueprint.doc(security=access.SESSION)
+@blueprint.doc(security=access.SESSION, responses={403: NEEDED})
 def show_history(query_data: schemas.HistoryQuery) -> Any:
     """Who changed and confirmed what, and when, field by field; the newest first."""
     return context().account.history(access.operator(None, *access.ADMINS), query_data.model_dump(mode="json"))

@@ -121,3 +121,66 @@ class SiteIn(Body):
         list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=50)
     ] = []
     ip_capture: Literal["full", "truncated", "off"] = "full"
+
+
+Action = Literal["view-billing", "change-contact", "change-billing", "transfer-ownership", "relax-identity"]
+Strictness = Literal["high-risk", "by-risk", "always"]
+VerificationState = Literal["waiting", "approved", "refused", "expired", "broken"]
+
+
+class UploadQuery(Query):
+    action: Action
+
+
+class ReceiptOut(Reply):
+    """What a look found after the document was destroyed."""
+
+    keys: int
+    files: int
+    chunks: int
+    looked_at: datetime
+
+
+class VerificationOut(Reply):
+    verification_id: str
+    action: Action
+    state: VerificationState
+    uploaded_at: datetime
+    decided_at: datetime | None
+    reason: str
+    granted_until: datetime | None
+    receipt: ReceiptOut | None
+
+
+class IdentityOut(Reply):
+    strictness: Strictness
+    verifications: list[VerificationOut]
+
+
+class StrictnessIn(Body):
+    strictness: Strictness
+
+
+class StrictnessOut(Reply):
+    strictness: Strictness
+
+
+class OwnershipIn(Body):
+    email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
+
+
+class ReviewOut(VerificationOut):
+    customer_id: str
+    customer_name: str
+    operator_name: str
+    operator_email: str
+    media_type: str
+
+
+class ReviewsOut(Reply):
+    verifications: list[ReviewOut]
+
+
+class DecisionIn(Body):
+    decision: Literal["approved", "refused"]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S")]

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import { Problem, explain } from "../shared/problems";
@@ -7,9 +8,12 @@ import * as api from "./account-api";
 import { whatIsMissing } from "./account-banner";
 import { BillingForm, ContactForm } from "./account-forms";
 import { AccountHistory } from "./account-history";
+import type { Action } from "./identity-api";
+import { IdentityNeeded } from "./identity-needed";
+import { Ownership } from "./ownership";
 
 /** The customer's contact and billing details, for owners and admins. */
-export function AccountPage() {
+export function AccountPage({ isOwner }: { isOwner: boolean }) {
   const account = useAccount();
   const { state, contact, billing, problem, load } = account;
   return (
@@ -27,10 +31,32 @@ export function AccountPage() {
       )}
       {!state && !problem && <p class="loading">Loading the details…</p>}
       {state && <Standing state={state} onConfirmed={account.changed} />}
-      {state && contact !== undefined && <ContactForm known={contact} onSaved={account.setContact} onIdentity={() => undefined} />}
-      {state && billing !== undefined && <BillingForm known={billing} onSaved={account.setBilling} onIdentity={() => undefined} />}
-      {state && <AccountHistory changes={account.changes} />}
+      {state && contact !== undefined && (
+        <WithIdentity action="change-contact">{(onIdentity) => <ContactForm known={contact} onSaved={account.setContact} onIdentity={onIdentity} />}</WithIdentity>
+      )}
+      {state && billing === "locked" && <IdentityNeeded action="view-billing" onGranted={load} />}
+      {state && billing !== undefined && billing !== "locked" && (
+        <WithIdentity action="change-billing">{(onIdentity) => <BillingForm known={billing} onSaved={account.setBilling} onIdentity={onIdentity} />}</WithIdentity>
+      )}
+      {state && billing !== "locked" && <AccountHistory changes={account.changes} />}
+      {state && isOwner && <Ownership />}
     </main>
+  );
+}
+
+interface WithIdentityProps {
+  action: Action;
+  children: (onIdentity: () => void) => ComponentChildren;
+}
+
+/** A form, and below it, once the server asks for one, the way to show a document. What was typed stays. */
+function WithIdentity({ action, children }: WithIdentityProps) {
+  const [isNeeded, setNeeded] = useState(false);
+  return (
+    <>
+      {children(() => setNeeded(true))}
+      {isNeeded && <IdentityNeeded action={action} onGranted={() => setNeeded(false)} />}
+    </>
   );
 }
 
@@ -74,13 +100,13 @@ function dueDay({ contact, billing }: api.Account): string {
 function useAccount() {
   const [state, setState] = useState<api.Account | null>(null);
   const [contact, setContact] = useState<api.Kept<api.Contact> | null>();
-  const [billing, setBilling] = useState<api.Kept<api.Billing> | null>();
+  const [billing, setBilling] = useState<api.Kept<api.Billing> | "locked" | null>();
   const [changes, setChanges] = useState(0);
   const [problem, setProblem] = useState("");
   const load = async () => {
     setProblem("");
     try {
-      const [known, theContact, theBilling] = await Promise.all([api.getAccount(), orNothing(api.getContact()), orNothing(api.getBilling())]);
+      const [known, theContact, theBilling] = await Promise.all([api.getAccount(), orNothing(api.getContact()), orNothing(orLocked(api.getBilling()))]);
       setState(known);
       setContact(theContact);
       setBilling(theBilling);
@@ -110,6 +136,16 @@ function useAccount() {
       changed();
     },
   };
+}
+
+/** What is only shown to who shows a document. */
+async function orLocked<T>(asked: Promise<T>): Promise<T | "locked"> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Problem && error.code === "identity-required") return "locked";
+    throw error;
+  }
 }
 
 /** What has not been given yet is not there. */

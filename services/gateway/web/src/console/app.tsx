@@ -99,7 +99,7 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
       {isAdmin && <AccountBanner place={place.name} />}
       {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
       {place.name === "survey" && <SurveyPage place={place} isAdmin={isAdmin} />}
-      {place.name === "account" && isAdmin && <AccountPage />}
+      {place.name === "account" && isAdmin && <AccountPage isOwner={operator.role === "owner"} />}
       {place.name === "transcripts" && <TranscriptsPage />}
       {place.name === "transcript" && <TranscriptPage key={place.transcript_id} transcriptId={place.transcript_id} />}
     </div>

@@ -4,7 +4,8 @@ type Json = Record<string, unknown>;
 
 export interface Call {
   method?: "GET" | "POST" | "PUT" | "DELETE";
-  body?: Json;
+  /** A file goes as it is. */
+  body?: Json | Blob;
   /** The visitor's secret; operators are known by their cookie instead. */
   token?: string;
   /** How long to wait for an answer. */
@@ -22,7 +23,7 @@ export async function call<T>(path: string, { method = "GET", body, token, timeo
     const response = await fetch(path, {
       method,
       headers: headersFor(body, token),
-      ...(body ? { body: JSON.stringify(body) } : {}),
+      ...(body ? { body: body instanceof Blob ? body : JSON.stringify(body) } : {}),
       // A visitor is known by the token alone: no cookie goes along, none is accepted.
       credentials: token === undefined ? "same-origin" : "omit",
       cache: "no-store",
@@ -38,10 +39,10 @@ export async function call<T>(path: string, { method = "GET", body, token, timeo
   }
 }
 
-function headersFor(body: Json | undefined, token: string | undefined): Record<string, string> {
+function headersFor(body: Json | Blob | undefined, token: string | undefined): Record<string, string> {
   return {
     Accept: "application/json",
-    ...(body ? { "Content-Type": "application/json" } : {}),
+    ...(body ? { "Content-Type": body instanceof Blob ? "application/octet-stream" : "application/json" } : {}),
     ...(token ? { Authorization: `Bearer ${token}` } : {}),
   };
 }
