@@ -1,3 +1,4 @@
+import base64
 import os
 from collections.abc import Iterator
 
@@ -30,6 +31,7 @@ def settings(servers: Instance, administrator: MongoClient) -> Iterator[Settings
         service_key=SecretStr(new_key("accounts")),
         service_keys=callers.jwks,
         tasks_url=SecretStr("amqp://nowhere.invalid"),
+        identity_key=SecretStr(base64.urlsafe_b64encode(bytes(32)).decode()),
         smtp_url=SecretStr("smtp://nowhere.invalid"),
         mail_sender="Velaro <no-reply@velaro.example>",
         public_url="https://chat.velaro.example",

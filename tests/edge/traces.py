@@ -22,6 +22,7 @@ from deploy.local.instance import Instance
 
 NOT_OURS = frozenset({"admin", "config", "local"})
 VHOSTS = ("velaro", "velaro-tasks")
+ARCHIVED = zstandard.MAGIC_NUMBER.to_bytes(4, "little")
 _archived = zstandard.ZstdDecompressor()
 
 
@@ -99,7 +100,7 @@ def _contents(raw: bytes) -> Iterable[bytes]:
     """A document as it is stored, and what is packed in it."""
     yield raw
     for value in bson.decode(raw).values():
-        if isinstance(value, bytes):
+        if isinstance(value, bytes) and value.startswith(ARCHIVED):
             yield _archived.decompress(value, max_output_size=64 << 20)
 
 

@@ -24,8 +24,10 @@ from services.gateway.fanout import Fanout
 from services.gateway.settings import Settings
 from tests.gateway.fakes import (
     AnsweringBus,
+    FakeAccount,
     FakeAccounts,
     FakeChat,
+    FakeIdentity,
     FakeListener,
     FakePolicy,
     FakeStaff,
@@ -141,6 +143,8 @@ def a_context(**changes: Any) -> Context:
     )
     fakes: dict[str, Any] = {
         "accounts": accounts,
+        "account": FakeAccount(),
+        "identity": FakeIdentity(),
         "policy": FakePolicy(),
         "staff": FakeStaff(),
         "chat": chat,

@@ -162,9 +162,66 @@ class FakeAccounts:
     def site(self, site_key: str) -> Site | None:
         return self.sites_by_key.get(site_key)
 
+    def add_site(self, caller: Caller, body: dict[str, Any]) -> Any:
+        made = a_site(site_id="site-2", site_key="key-2", **body)
+        self.sites_by_key[made.site_key] = made
+        return msgspec.to_builtins(made)
+
     def sites(self, caller: Caller) -> Any:
         mine = [site for site in self.sites_by_key.values() if site.customer_id == caller.customer_id]
         return {"sites": msgspec.to_builtins(mine)}
+
+
+class FakeAccount:
+    """Remembers what it was asked, by whom; answers with ``answer``, or raises ``refusal``."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Caller, Any]] = []
+        self.answer: Any = None
+        self.refusal: RemoteProblem | None = None
+
+    def state(self, caller: Caller) -> Any:
+        return self._answer("state", caller)
+
+    def part(self, caller: Caller, part: str) -> Any:
+        return self._answer(part, caller)
+
+    def change(self, caller: Caller, part: str, body: dict[str, Any]) -> Any:
+        return self._answer(f"change {part}", caller, body)
+
+    def confirm(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._answer("confirm", caller, body)
+
+    def history(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._answer("history", caller, params)
+
+    def _answer(self, what: str, caller: Caller, body: Any = None) -> Any:
+        self.asked.append((what, caller, body))
+        if self.refusal:
+            raise self.refusal
+        return self.answer
+
+
+class FakeIdentity(FakeAccount):
+    """The same, for identity documents."""
+
+    def upload(self, caller: Caller, action: str, content: bytes) -> Any:
+        return self._answer(action, caller, content)
+
+    def set_strictness(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._answer("strictness", caller, body)
+
+    def transfer_ownership(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._answer("ownership", caller, body)
+
+    def verifications(self, caller: Caller) -> Any:
+        return self._answer("verifications", caller)
+
+    def document(self, caller: Caller, verification_id: str) -> Any:
+        return self._answer(verification_id, caller)
+
+    def decide(self, caller: Caller, verification_id: str, body: dict[str, Any]) -> Any:
+        return self._answer(verification_id, caller, body)
 
 
 class FakePolicy:

@@ -60,8 +60,10 @@ def test_every_call_of_staff_needs_a_session_of_staff(client):
     for rule in rules:
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             if (method, rule.rule) != ("POST", f"{STAFF}/sessions"):
-                path = rule.rule.replace("<opaque:version>", "1") + "?draft_id=x&revision=1" * (method == "DELETE")
+                path = rule.rule.replace("<opaque:version>", "1").replace("<opaque:verification_id>", "v")
+                path += "?draft_id=x&revision=1" * (method == "DELETE")
                 body = DRAFT if method == "PUT" else {"draft_id": "x", "revision": 1}
+                body = {"decision": "approved", "reason": "x"} if path.endswith("/decision") else body
                 answer = client.open(
                     path, method=method, headers=OWN, json=None if method in ("GET", "DELETE") else body
                 )
