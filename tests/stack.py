@@ -50,7 +50,10 @@ def stack() -> Iterator[Stack]:
     # A run that was cut off leaves a stack behind, whose data and passwords are not this one's.
     Stack(Instance(root=root, ports=Ports(ports.SYSTEM)), say=lambda line: None).down()
     shutil.rmtree(root, ignore_errors=True)
-    running = Stack(Instance(root=root, ports=Ports(ports.SYSTEM), overrides=HASTE), say=lambda line: None)
+    temporary = Instance(root=root, ports=Ports(ports.SYSTEM)).folder("tmp")
+    # A folder of its own, so that a test can tell what its processes leave there.
+    overrides = {**HASTE, "*": {"TMPDIR": str(temporary)}}
+    running = Stack(Instance(root=root, ports=Ports(ports.SYSTEM), overrides=overrides), say=lambda line: None)
     try:
         running.up()
         yield running

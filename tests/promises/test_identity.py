@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -281,7 +281,7 @@ def test_what_hides_in_a_document_is_not_in_what_the_reviewer_gets(
     decide(reviewer, waiting, "refused")
 
 
-WORDS = "planted-words-41c7e0"
+WORDS = f"words{uuid4().hex}"
 
 
 def test_its_words_are_in_clear_in_no_database_queue_log_or_folder_at_any_time(
@@ -309,7 +309,7 @@ def test_its_words_are_in_clear_in_no_database_queue_log_or_folder_at_any_time(
         assert watch.look() == []
     assert Traces(stack.instance).of(WORDS) == []
     assert not in_databases(stack, sealed)
-    assert files_with(stack.instance.root, WORDS.encode()) == []
+    assert files_with(stack.instance.root) == []
 
 
 class Slow:
@@ -382,7 +382,8 @@ class Watch:
 
     def look(self) -> list[str]:
         """Every file in which they were seen so far."""
-        temporary = files_with(Path(tempfile.gettempdir()), WORDS.encode()) + files_with(Path("/dev/shm"), WORDS.encode())
+        temporary = files_with(self._root / "tmp") + files_with(Path("/dev/shm"))
+        temporary += [str(path) for path in Path("/tmp").glob("*") if _holds(path, WORDS.encode())]
         return sorted({*self._found, *self._open_files(), *temporary})
 
     def _open_files(self) -> Iterator[str]:
@@ -393,8 +394,9 @@ class Watch:
                     yield f"{process.pid}: {os.readlink(path)}"
 
 
-def files_with(folder: Path, words: bytes) -> list[str]:
-    return [str(path) for path in folder.rglob("*") if _holds(path, words)]
+def files_with(folder: Path) -> list[str]:
+    """The files below ``folder`` in which the words are."""
+    return [str(path) for path in folder.rglob("*") if _holds(path, WORDS.encode())]
 
 
 def _holds(path: Path, words: bytes) -> bool:
