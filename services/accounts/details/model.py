@@ -37,6 +37,7 @@ GIVEN_WITHIN = timedelta(days=3)
 _BETWEEN = r"[\s\-_.\u00ad\u00b7\u2010-\u2015\u2212\u200b-\u200f\u2060\ufeff]*"
 _run = re.compile(rf"\d(?:{_BETWEEN}\d)*")
 _group = re.compile(r"\d+")
+_country = re.compile(r"[A-Z]{2}")
 _no_vat = re.compile(r"[A-Z0-9][A-Z0-9 ./-]{1,28}[A-Z0-9]")
 _SHORTEST_CARD, _LONGEST_CARD = 13, 19
 
@@ -290,7 +291,7 @@ def has_vat_rules(country: str) -> bool:
 
 
 def _vat_of(country: str) -> object | None:
-    known: object | None = stdnum.get_cc_module(country.lower(), "vat") if re.fullmatch("[A-Z]{2}", country) else None
+    known: object | None = stdnum.get_cc_module(country.lower(), "vat") if _country.fullmatch(country) else None
     return known
 
 
@@ -315,6 +316,7 @@ _ADDRESS_FIELDS = {
     "postcode": "postal_code",
     "country": "country_code",
 }
+_NO_COUNTRY = "must be a country's two letters, such as DE"
 _PROBLEMS = {"required": "is needed in this country", "invalid": "is not valid in this country"}
 
 
@@ -323,12 +325,16 @@ def _address(given: Address, errors: Errors) -> Address:
     lines = (" ".join(line.split()) for line in given.street.splitlines())
     spaced = {name: " ".join(getattr(given, name).split()) for name in _ADDRESS_FIELDS if name != "street"}
     spaced |= {"street": "\n".join(line for line in lines if line), "country": spaced["country"].upper()}
+    if not _country.fullmatch(spaced["country"]):
+        _wrong("address.country", _NO_COUNTRY, errors)
+        return given
     try:
         known = normalize_address({theirs: spaced[ours] for ours, theirs in _ADDRESS_FIELDS.items()})
     except InvalidAddressError as error:
         ours = {theirs: ours for ours, theirs in _ADDRESS_FIELDS.items()}
         for theirs, problem in error.errors.items():
-            _wrong(f"address.{ours.get(theirs, theirs)}", _PROBLEMS.get(problem, problem), errors)
+            detail = _NO_COUNTRY if theirs == "country_code" else _PROBLEMS.get(problem, problem)
+            _wrong(f"address.{ours.get(theirs, theirs)}", detail, errors)
         return given
     return Address(**{ours: known.get(theirs, "") for ours, theirs in _ADDRESS_FIELDS.items()})
 
