@@ -114,9 +114,7 @@ def sweep_identity(self: ServiceTask[Context]) -> None:
     here = self.context
     now = server_time(here.database)
     if _is_first(self, now):
-        identity.sweep(
-            now=now, verifications=here.verifications, letters=here.letters, operators=here.operators
-        )
+        identity.sweep(now=now, verifications=here.verifications, letters=here.letters, operators=here.operators)
 
 
 @celery.task(bind=True, name=SEND_LETTERS)  # type: ignore[arg-type]

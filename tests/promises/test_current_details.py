@@ -1,4 +1,4 @@
-"""Promise 9: customers give current contact and billing details, confirm them each year, and correct them themselves."""
+"""Promise 9: customers give current contact and billing details, confirm them each year, and correct them."""
 
 import os
 import signal
@@ -306,9 +306,7 @@ def test_the_console_asks_for_what_is_missing_and_takes_it(browser: Browser, sta
 
 
 @pytest.mark.parametrize("role", ["operator", "analyst"])
-def test_who_does_not_see_to_it_is_not_bothered(
-    browser: Browser, stack: Stack, newcomer: Customer, role: str
-) -> None:
+def test_who_does_not_see_to_it_is_not_bothered(browser: Browser, stack: Stack, newcomer: Customer, role: str) -> None:
     one = next(person for person in newcomer.people if person["role"] == role)
     context = browser.new_context()
     page = context.new_page()
@@ -320,5 +318,3 @@ def test_who_does_not_see_to_it_is_not_bothered(
     expect(page.get_by_test_id("account")).to_have_count(0)
     expect(page.get_by_test_id("account-banner")).to_have_count(0)
     context.close()
-
-

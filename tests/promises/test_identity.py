@@ -260,7 +260,9 @@ def test_it_has_to_come_as_a_file_of_ten_megabytes_at_most(shop: Customer) -> No
     evil = upload(person, Origin="https://evil.example")
     assert (evil.status_code, evil.json()["code"]) == (403, "cross-site")
     assert upload(shop.operator("operator")).status_code == 403
-    assert requests.post(f"{shop.base_url}{VERIFICATIONS}?action=change-billing", data=b"x", timeout=10).status_code in (
+    assert requests.post(
+        f"{shop.base_url}{VERIFICATIONS}?action=change-billing", data=b"x", timeout=10
+    ).status_code in (
         401,
         415,
     )
@@ -446,7 +448,9 @@ def test_after_seven_days_it_is_destroyed_unseen(shop: Customer, reviewer: Staff
     assert own(person)["state"] == "expired"
     assert sealed
     eventually(lambda: said_to(mails, shop) == 1, timeout=30)
-    late = reviewer.edge.post(f"{REVIEWS}/{waiting['verification_id']}/decision", {"decision": "approved", "reason": "x"})
+    late = reviewer.edge.post(
+        f"{REVIEWS}/{waiting['verification_id']}/decision", {"decision": "approved", "reason": "x"}
+    )
     assert (late.status_code, is_demanded(change_billing(person))) == (409, True)
 
 

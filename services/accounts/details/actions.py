@@ -79,7 +79,9 @@ def change_billing(
     return _change(who, "billing", model.checked_billing(given), revision, now=now, details=details)
 
 
-def give(who: Acting, contact: Contact | None, billing: Billing | None, *, now: datetime, details: DetailsStore) -> None:
+def give(
+    who: Acting, contact: Contact | None, billing: Billing | None, *, now: datetime, details: DetailsStore
+) -> None:
     """For whoever sets an account up: keep what is given, which so is confirmed."""
     known = details.get(who.customer_id, now=now)
     if contact:
@@ -90,9 +92,7 @@ def give(who: Acting, contact: Contact | None, billing: Billing | None, *, now: 
         _change(who, "billing", checked_bill, known.revision("billing"), now=now, details=details)
 
 
-def _change(
-    who: Acting, part: Part, wanted: V, revision: int, *, now: datetime, details: DetailsStore
-) -> Kept[V]:
+def _change(who: Acting, part: Part, wanted: V, revision: int, *, now: datetime, details: DetailsStore) -> Kept[V]:
     known = details.get(who.customer_id, now=now)
     kept: Kept[V] | None = getattr(known, part)
     changes = model.differences(kept.value if kept else None, wanted)

@@ -255,9 +255,7 @@ def _is_card(number: str) -> bool:
 def _refuse_cards(given: Contact | Billing, *, known: set[str]) -> None:
     """``known`` are fields in which the digits are something else: a telephone number, a tax id."""
     found = [
-        field
-        for field, text in _fields(msgspec.structs.asdict(given))
-        if field not in known and looks_like_card(text)
+        field for field, text in _fields(msgspec.structs.asdict(given)) if field not in known and looks_like_card(text)
     ]
     if found:
         raise CardNumberRefused([{"field": field, "detail": "looks like a card number"} for field in found])
@@ -336,7 +334,9 @@ def _address(given: Address, errors: Errors) -> Address:
             detail = _NO_COUNTRY if theirs == "country_code" else _PROBLEMS.get(problem, problem)
             _wrong(f"address.{ours.get(theirs, theirs)}", detail, errors)
         return given
-    return Address(**{ours: known.get(theirs, "") for ours, theirs in _ADDRESS_FIELDS.items()})
+    # Street and town stay as they are written: only a sorting machine wants them in capitals.
+    coded = {name: known.get(_ADDRESS_FIELDS[name], "") for name in ("area", "postcode", "country")}
+    return Address(**spaced | coded)
 
 
 def _wrong(field: str, detail: str, errors: Errors) -> str:

@@ -1,4 +1,4 @@
-"""What is done with identity documents: demanded, taken in, looked at, decided on, destroyed. Each act has one place."""
+"""What is done with identity documents: demanded, taken in, looked at, decided on, destroyed; one place each."""
 
 from datetime import datetime, timedelta
 
@@ -129,7 +129,7 @@ def listed(*, verifications: VerificationStore) -> list[Verification]:
 def view(
     verification_id: str, staff_id: str, *, now: datetime, master_key: MasterKey, verifications: VerificationStore
 ) -> Document:
-    """The document, in clear, for the one who decides. Raises ``VerificationNotFound`` when it does not wait any more."""
+    """The document, in clear, for the one who decides. Raises ``VerificationNotFound`` when it waits no more."""
     verification = verifications.get(verification_id)
     if verification.state != "waiting" or now - verification.uploaded_at >= model.KEPT_FOR:
         raise VerificationNotFound
@@ -178,7 +178,7 @@ def sweep(*, now: datetime, verifications: VerificationStore, letters: LetterSto
 
 
 def destroy(verification_id: str, *, now: datetime, verifications: VerificationStore) -> None:
-    """The key first: without it, what is left of the document says nothing. Then look, and note that nothing is there."""
+    """The key first: without it, what is left of the document says nothing. Then look, and note what is not there."""
     verifications.destroy_key(verification_id)
     verifications.destroy_document(verification_id)
     receipt = verifications.look(verification_id, now)

@@ -143,14 +143,13 @@ def _is_known(kind: str, fingerprint: str, places: list[Place], now: datetime) -
     alike = [place for place in places if place.kind == kind]
     first = min((place.first_seen_at for place in alike), default=now)
     return any(
-        place.fingerprint == fingerprint
-        and (place.first_seen_at == first or now - place.first_seen_at >= KNOWN_AFTER)
+        place.fingerprint == fingerprint and (place.first_seen_at == first or now - place.first_seen_at >= KNOWN_AFTER)
         for place in alike
     )
 
 
 def is_demanded(action: Action, strictness: Strictness, found: frozenset[Signal], *, is_first: bool) -> bool:
-    """Whether the table demands a document. ``is_first``: nothing has been given yet that could be shown or replaced."""
+    """Whether the table demands a document. ``is_first``: nothing has been given that could be shown or replaced."""
     limit = LIMITS[strictness][action]
     if limit == 0:
         return True

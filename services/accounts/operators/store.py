@@ -60,7 +60,10 @@ class OperatorStore:
         self._operators.update_one(identity, {"$set": {"password_hash": password_hash, **changed}})
 
     def pass_ownership(self, customer_id: str, owner_id: str, to_id: str) -> None:
-        """The owner becomes an admin and the other an owner, both or neither. Raises ``NotAnOwner``, ``OperatorNotFound``."""
+        """The owner becomes an admin and the other an owner, both or neither.
+
+        Raises ``NotAnOwner``, ``OperatorNotFound``.
+        """
 
         def work(session: ClientSession) -> None:
             owner = {"_id": owner_id, "customer_id": customer_id, "role": "owner", "is_active": True}

@@ -65,7 +65,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime
     expires_at: datetime
 
-
     @property
     def address_fingerprint(self) -> str:
         return fingerprint(self.operator_id, "address", _network_of(self.ip))

@@ -7,7 +7,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 from chassis.web import Body, Reply
 from services.accounts.sites.model import IpCapture, OriginNotValid, Site, origin
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")
+]
 
 
 def _origin(text: str) -> str:
@@ -20,7 +22,8 @@ def _origin(text: str) -> str:
 class SiteBody(Body):
     name: Name
     origins: Annotated[
-        list[Annotated[str, StringConstraints(max_length=300), AfterValidator(_origin)]], Field(min_length=1, max_length=20)
+        list[Annotated[str, StringConstraints(max_length=300), AfterValidator(_origin)]],
+        Field(min_length=1, max_length=20),
     ]
     departments: Annotated[list[Name], Field(max_length=50)] = []
     ip_capture: IpCapture = "full"

@@ -77,7 +77,14 @@ class TestCards:
 
     @pytest.mark.parametrize(
         "text",
-        ["", "411111111111", "4111 1111 1111 1112", "+49 30 901820", "10178 Berlin, 2nd floor, 14:00-15:00", "2026-11-24"],
+        [
+            "",
+            "411111111111",
+            "4111 1111 1111 1112",
+            "+49 30 901820",
+            "10178 Berlin, 2nd floor, 14:00-15:00",
+            "2026-11-24",
+        ],
     )
     def test_other_digits_are_none(self, text):
         assert not model.looks_like_card(text)
@@ -102,8 +109,7 @@ class TestCards:
             model.checked_billing(billing(tax_id=CARD, address=address))
 
     def test_a_telephone_number_that_passes_their_check_is_a_telephone_number(self):
-        number = "+4915123456788"
-        assert model.looks_like_card(number)
+        number = next(each for each in (f"+49151234567{end:02}" for end in range(100)) if model.looks_like_card(each))
         assert model.checked_contact(a_contact(telephone=number)).telephone == number
 
     def test_a_tax_id_that_passes_their_check_is_a_tax_id(self):

@@ -6,7 +6,7 @@ import zlib
 
 from PIL import Image
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import DecodedStreamObject, NameObject
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, TextStringObject
 
 
 def a_picture(kind="JPEG", size=(320, 200), **options):
@@ -28,7 +28,10 @@ def a_pdf(pages=1, *, words=b"Passport", script="", attachment=b"", password="")
         stream.set_data(b"BT (" + words + b") Tj ET")
         page[NameObject("/Contents")] = writer._add_object(stream)
     if script:
-        writer.add_js(script)
+        action = {"/S": NameObject("/JavaScript"), "/JS": TextStringObject(script)}
+        run = DictionaryObject({NameObject(name): value for name, value in action.items()})
+        writer.root_object[NameObject("/OpenAction")] = writer._add_object(run)
+        writer.pages[0][NameObject("/AA")] = DictionaryObject({NameObject("/O"): run})
     if attachment:
         writer.add_attachment("other.bin", attachment)
     if password:
@@ -51,7 +54,7 @@ def pages_of(content):
 def a_png_that_claims(width, height):
     """A few bytes of PNG that want to be unpacked to very many."""
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    data = zlib.compress(bytes((width // 8 + 1) * min(height, 1000)), 9)
+    data = zlib.compress(bytes(1 << 20), 9)
     chunks = ((b"IHDR", head), (b"IDAT", data), (b"IEND", b""))
     packed = (
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks

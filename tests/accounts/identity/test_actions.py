@@ -146,7 +146,9 @@ class TestDestruction:
         with pytest.raises(VerificationNotFound):
             view(made.verification_id)
 
-    def test_after_seven_days_it_is_gone_unseen_and_its_operator_is_told(self, context, olga, upload, sweep, left, view):
+    def test_after_seven_days_it_is_gone_unseen_and_its_operator_is_told(
+        self, context, olga, upload, sweep, left, view
+    ):
         made = upload(olga)
         week = NOW + timedelta(days=7)
         sweep(week - timedelta(milliseconds=1))

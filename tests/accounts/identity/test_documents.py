@@ -51,7 +51,7 @@ def test_a_pdf_comes_in_with_its_pages(read):
     found = read(a_pdf(3))
 
     assert found.media_type == "application/pdf"
-    assert [page.extract_text() for page in pages_of(found.content)] == ["Passport"] * 3
+    assert [b"(Passport)" in page.get_contents().get_data() for page in pages_of(found.content)] == [True] * 3
 
 
 def zipped():
@@ -115,7 +115,9 @@ def test_what_is_none_is_refused_and_told_why(read, content, because):
 
 
 def test_a_page_packed_a_million_times_over_ends_with_the_process_that_unpacks_it(read):
-    page = zlib.compress(zlib.compress(bytes(1 << 30), 9), 9)
+    packer, zeros = zlib.compressobj(9), bytes(1 << 20)
+    packed = b"".join(packer.compress(zeros) for _ in range(2048)) + packer.flush()
+    page = zlib.compress(packed, 9)
     stream = b"<< /Length %d /Filter [/FlateDecode /FlateDecode] /Type /ObjStm /N 9 /First 9 >>" % len(page)
     bomb = b"%PDF-1.7\n1 0 obj\n" + stream + b"\nstream\n" + page + b"\nendstream\nendobj\ntrailer << /Root 1 0 R >>\n"
 

@@ -1,6 +1,7 @@
 """The table that decides who has to show an identity document."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_details_that_are_given_for_the_first_time_are_given_freely_unless_it_is
 
 
 def test_what_is_stricter_never_demands_less():
-    for lax, strict in zip(STRICTNESS, STRICTNESS[1:], strict=False):
+    for lax, strict in pairwise(STRICTNESS):
         assert all(LIMITS[strict][action] <= LIMITS[lax][action] for action in ACTIONS)
         assert model.is_stricter_or_same(strict, lax)
         assert not model.is_stricter_or_same(lax, strict)

@@ -40,7 +40,10 @@ def test_what_is_given_goes_on_whole_and_what_is_refused_comes_back_as_it_is(sig
 
     assert (refused.status_code, refused.json["code"], refused.json["errors"]) == (422, "card-number", errors)
     [(what, _, body)] = client.here.account.asked
-    assert (what, body) == ("change contact", CONTACT | {"revision": 0, "address": {**ADDRESS, "area": "", "postcode": ""}})
+    assert (what, body) == (
+        "change contact",
+        CONTACT | {"revision": 0, "address": {**ADDRESS, "area": "", "postcode": ""}},
+    )
 
 
 @pytest.mark.parametrize("role", ["operator", "analyst"])
