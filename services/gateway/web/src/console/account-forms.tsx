@@ -66,7 +66,7 @@ interface LineProps {
   label: string;
   value: string;
   errors: Errors;
-  type?: string;
+  type?: "text" | "email" | "tel";
   isOptional?: boolean;
   onChange: (value: string) => void;
 }

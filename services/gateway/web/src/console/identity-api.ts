@@ -1,4 +1,5 @@
 import { call } from "../shared/http";
+import { upload } from "../shared/upload";
 
 export type Action = "view-billing" | "change-contact" | "change-billing" | "transfer-ownership" | "relax-identity";
 export type Strictness = "high-risk" | "by-risk" | "always";
@@ -21,8 +22,7 @@ export interface Identity {
 
 export const getIdentity = () => call<Identity>("/api/v1/identity");
 
-export const upload = (action: Action, file: Blob) =>
-  call<Verification>(`/api/v1/identity/verifications?action=${action}`, { method: "POST", body: file, timeoutMs: 120_000 });
+export const showDocument = (action: Action, file: Blob) => upload<Verification>(`/api/v1/identity/verifications?action=${action}`, file);
 
 export const setStrictness = (strictness: Strictness) =>
   call<{ strictness: Strictness }>("/api/v1/identity/strictness", { method: "PUT", body: { strictness } });

@@ -69,7 +69,7 @@ function Upload({ action, latest, onUploaded }: UploadProps) {
     setBusy(true);
     setProblem("");
     try {
-      await api.upload(action, file);
+      await api.showDocument(action, file);
       await onUploaded();
     } catch (error) {
       setProblem(explain(error));

@@ -4,8 +4,7 @@ type Json = Record<string, unknown>;
 
 export interface Call {
   method?: "GET" | "POST" | "PUT" | "DELETE";
-  /** A file goes as it is. */
-  body?: Json | Blob;
+  body?: Json;
   /** The visitor's secret; operators are known by their cookie instead. */
   token?: string;
   /** How long to wait for an answer. */
@@ -23,7 +22,7 @@ export async function call<T>(path: string, { method = "GET", body, token, timeo
     const response = await fetch(path, {
       method,
       headers: headersFor(body, token),
-      ...(body ? { body: body instanceof Blob ? body : JSON.stringify(body) } : {}),
+      ...(body ? { body: JSON.stringify(body) } : {}),
       // A visitor is known by the token alone: no cookie goes along, none is accepted.
       credentials: token === undefined ? "same-origin" : "omit",
       cache: "no-store",
@@ -39,15 +38,16 @@ export async function call<T>(path: string, { method = "GET", body, token, timeo
   }
 }
 
-function headersFor(body: Json | Blob | undefined, token: string | undefined): Record<string, string> {
+function headersFor(body: Json | undefined, token: string | undefined): Record<string, string> {
   return {
     Accept: "application/json",
-    ...(body ? { "Content-Type": body instanceof Blob ? "application/octet-stream" : "application/json" } : {}),
+    ...(body ? { "Content-Type": "application/json" } : {}),
     ...(token ? { Authorization: `Bearer ${token}` } : {}),
   };
 }
 
-async function decoded<T>(response: Response): Promise<T> {
+/** What was answered; throws ``Problem`` or ``Unreachable``. */
+export async function decoded<T>(response: Response): Promise<T> {
   const text = await response.text();
   if (response.ok) return (text ? JSON.parse(text) : null) as T;
   throw problemOf(response, text);
