@@ -358,7 +358,7 @@ class Slow:
 
 
 class Watch:
-    """Looks for the words in every file that a process of the stack has open, deleted or not, and in temporary folders.
+    """Looks for the words in every file that a process of ours has open, deleted or not, and in temporary folders.
 
     It looks when it is told to, and all the time in between.
     """
@@ -390,7 +390,8 @@ class Watch:
 
     def _open_files(self) -> Iterator[str]:
         assert self._supervisor is not None
-        for process in self._supervisor.children(recursive=True):
+        ours = [each for each in self._supervisor.children(recursive=True) if "python" in each.name()]
+        for process in ours:
             for path in Path(f"/proc/{process.pid}/fd").glob("*"):
                 if _holds(path, WORDS.encode()):
                     yield f"{process.pid}: {os.readlink(path)}"

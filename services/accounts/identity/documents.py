@@ -127,9 +127,10 @@ def _picture(content: bytes, kind: Kind) -> Document:
     # Only its head has been read so far.
     if image.width * image.height > MOST_PIXELS:
         raise DocumentNotValid(TOO_MANY_PIXELS)
+    # Made small before anything else is made of it: each copy of a large one costs a hundred megabytes.
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     image.load()
     upright = ImageOps.exif_transpose(image).convert("RGBA")
-    upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     drawn = Image.new("RGB", upright.size, "white")
     drawn.paste(upright, mask=upright.getchannel("A"))
     written = io.BytesIO()

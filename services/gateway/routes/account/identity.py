@@ -17,6 +17,8 @@ from services.gateway.routes.account import schemas as account
 blueprint = APIBlueprint("identity", __name__, url_prefix="/api/v1")
 
 LARGEST = 10 * 1024 * 1024
+LONGEST_READ = 4 * LARGEST
+_PIECE = 64 * 1024
 UPLOADS_AT_ONCE = 8
 """Each is in memory, whole, until accounts has it: it must not touch a disk on the way."""
 
@@ -46,9 +48,20 @@ def upload(query_data: account.UploadQuery) -> Any:
     access.limit(context().limits.uploads, caller.customer_id or "", caller.subject or "")
     if request.mimetype != "application/octet-stream":
         raise Problem(415, "unsupported-media-type", "The body must be the file itself, as application/octet-stream.")
-    request.max_content_length = LARGEST
     with _slot():
-        return context().identity.upload(caller, query_data.action, request.get_data(cache=False))
+        return context().identity.upload(caller, query_data.action, _file())
+
+
+def _file() -> bytes:
+    """The body, in memory. What is too large is read and thrown away, so that whoever sends it hears why."""
+    request.max_content_length = LONGEST_READ
+    content = bytearray()
+    while piece := request.stream.read(_PIECE):
+        if len(content) <= LARGEST:
+            content += piece
+    if len(content) > LARGEST:
+        raise Problem(413, "too-large", "The file is larger than 10 MB.")
+    return bytes(content)
 
 
 @contextmanager

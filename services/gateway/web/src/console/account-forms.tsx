@@ -29,8 +29,8 @@ export function ContactForm({ known, onSaved, onIdentity }: FormProps<api.Contac
     <Form part="contact" title="Contact" saving={saving}>
       <Line {...line} field="name" label="Company, or your name" value={draft.name} onChange={(name) => set({ name })} />
       <Line {...line} field="contact_person" label="Contact person" value={draft.contact_person} onChange={(contact_person) => set({ contact_person })} />
-      <Line {...line} field="email" label="E-mail" type="email" value={draft.email} onChange={(email) => set({ email })} />
-      <Line {...line} field="telephone" label="Telephone, with its country: +49 30 901820" type="tel" value={draft.telephone} onChange={(telephone) => set({ telephone })} />
+      <Line {...line} field="email" label="E-mail" inputMode="email" value={draft.email} onChange={(email) => set({ email })} />
+      <Line {...line} field="telephone" label="Telephone, with its country: +49 30 901820" inputMode="tel" value={draft.telephone} onChange={(telephone) => set({ telephone })} />
       <AddressFields {...line} address={draft.address} onChange={(address) => set({ address })} />
     </Form>
   );
@@ -44,7 +44,7 @@ export function BillingForm({ known, onSaved, onIdentity }: FormProps<api.Billin
   return (
     <Form part="billing" title="Billing" saving={saving}>
       <p class="hint wide">We never ask for card numbers. Please give none, in any field.</p>
-      <Line {...line} field="email" label="E-mail for invoices" type="email" value={draft.email} onChange={(email) => set({ email })} />
+      <Line {...line} field="email" label="E-mail for invoices" inputMode="email" value={draft.email} onChange={(email) => set({ email })} />
       <AddressFields {...line} address={draft.address} onChange={(address) => set({ address })} />
       <Line {...line} field="tax_id" label="VAT or tax id" isOptional value={draft.tax_id} onChange={(tax_id) => set({ tax_id })} />
       <Field id="billing-currency" label="Invoices are in" error={saving.errors.currency}>
@@ -66,17 +66,17 @@ interface LineProps {
   label: string;
   value: string;
   errors: Errors;
-  type?: "text" | "email" | "tel";
+  inputMode?: "text" | "email" | "tel";
   isOptional?: boolean;
   onChange: (value: string) => void;
 }
 
-function Line({ part, field, label, value, errors, type = "text", isOptional = false, onChange }: LineProps) {
+function Line({ part, field, label, value, errors, inputMode = "text", isOptional = false, onChange }: LineProps) {
   const id = `${part}-${field.replace(".", "-")}`;
   return (
     <Field id={id} label={label} isOptional={isOptional} error={errors[field]}>
       {(attributes) => (
-        <input {...attributes} class="input" type={type} data-testid={id} maxLength={200} value={value} onInput={(event) => onChange(valueOf(event))} />
+        <input {...attributes} class="input" type="text" inputMode={inputMode} data-testid={id} maxLength={200} value={value} onInput={(event) => onChange(valueOf(event))} />
       )}
     </Field>
   );
