@@ -268,9 +268,15 @@ def test_it_has_to_come_as_a_file_of_ten_megabytes_at_most(shop: Customer) -> No
     )
 
 
-@pytest.mark.parametrize(
-    "content", [a_picture() + HIDDEN, a_picture(comment=HIDDEN), a_pdf(script="'hidden-9c2d'"), a_pdf() + HIDDEN]
-)
+HIDING = {
+    "behind a picture": a_picture() + HIDDEN,
+    "in the comment of a picture": a_picture(comment=HIDDEN),
+    "in the script of a PDF": a_pdf(script="'hidden-9c2d'"),
+    "behind a PDF": a_pdf() + HIDDEN,
+}
+
+
+@pytest.mark.parametrize("content", HIDING.values(), ids=HIDING)
 def test_what_hides_in_a_document_is_not_in_what_the_reviewer_gets(
     shop: Customer, reviewer: Staff, content: bytes
 ) -> None:

@@ -3,6 +3,7 @@
 import io
 import zipfile
 import zlib
+from itertools import count
 
 import pytest
 
@@ -75,6 +76,7 @@ def zipped():
         a_pdf(script="app.alert('hidden-7f3a')"),
         a_pdf(attachment=HIDDEN),
     ],
+    ids=count(),
 )
 def test_what_hides_in_a_file_does_not_come_in(read, content):
     kept = read(content).content
@@ -109,6 +111,7 @@ def test_what_hides_in_a_file_does_not_come_in(read, content):
         (a_png_that_claims(2**31 - 1, 2**31 - 1), documents.TOO_MANY_PIXELS),
         (a_picture() + bytes(documents.LARGEST), documents.TOO_LARGE),
     ],
+    ids=count(),
 )
 def test_what_is_none_is_refused_and_told_why(read, content, because):
     assert reason(read, content) == because
