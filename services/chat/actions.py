@@ -9,6 +9,7 @@ import structlog
 from chassis.bus import Bus, Reject
 from chassis.ids import new_id
 from contracts.chat import DropLog, ErasureReason
+from contracts.disclosures import Scope, is_within
 from contracts.partitions import command_key
 from contracts.transcripts import TranscriptSealed
 from services.chat.model import (
@@ -20,6 +21,7 @@ from services.chat.model import (
     ConversationView,
     Erasure,
     History,
+    Message,
     OwnData,
     Place,
     Status,
@@ -181,6 +183,29 @@ def read_messages(
         status=head.conversation.status,
         is_sealed=head.conversation.is_sealed,
     )
+
+
+def read_disclosed(
+    customer_id: str,
+    conversation_id: str,
+    *,
+    scope: Scope,
+    after: int,
+    limit: int,
+    conversations: ConversationStore,
+) -> tuple[Conversation, Sequence[Message]]:
+    """A page of what was said, for a disclosure. Beyond its scope, and of what transcripts has, there is nothing."""
+    # As with every reading: the messages first, so that a dropped log shows as sealed, never as one with holes.
+    messages = conversations.messages(customer_id, conversation_id, after=after, limit=limit)
+    known = conversations.conversation(customer_id, conversation_id)
+    if (
+        known is None
+        or known.is_sealed
+        or known.erased_at
+        or not is_within(scope, conversation_id=conversation_id, visitor_id=known.visitor_id, opened_at=known.opened_at)
+    ):
+        raise ConversationNotFound
+    return known, messages
 
 
 def note_presence(customer_id: str, session_id: str | None, *, presence: PresenceStore, now: datetime) -> None:

@@ -5,6 +5,7 @@ from apiflask import APIBlueprint
 from chassis import auth
 from chassis.auth import Role
 from chassis.clock import now
+from contracts.disclosures import Scope, scope_of
 from services.chat import actions
 from services.chat.bootstrap import context
 from services.chat.model import VisitorNotFound
@@ -12,6 +13,9 @@ from services.chat.schemas import (
     ConversationReply,
     ConversationsQuery,
     ConversationsReply,
+    DisclosedQuery,
+    DisclosedReply,
+    DisclosedWordsReply,
     ErasedCountsQuery,
     ErasedCountsReply,
     ErasureBody,
@@ -181,6 +185,40 @@ def list_erased_counts(query: ErasedCountsQuery) -> ErasedCountsReply:
     """How many visitors and conversations were erased, day by day, the latest first."""
     counts = context().erasures.counts(auth.customer(), before=query.before, limit=query.limit)
     return ErasedCountsReply.of(counts)
+
+
+@blueprint.get("/disclosed-conversations")
+@blueprint.input(DisclosedQuery, location="query", arg_name="query")
+@blueprint.output(DisclosedReply)
+@auth.require_role("disclosure")
+def list_disclosed(query: DisclosedQuery) -> DisclosedReply:
+    """The ids of the conversations that a disclosure may see and that are not sealed."""
+    found = context().conversations.disclosed_ids(
+        auth.customer(), _scope(), after=query.after or "", limit=query.limit + 1
+    )
+    page = found[: query.limit]
+    return DisclosedReply(conversation_ids=page, next=page[-1] if len(found) > len(page) else None)
+
+
+@blueprint.get("/disclosed-conversations/<conversation_id>")
+@blueprint.input(MessagesQuery, location="query", arg_name="query")
+@blueprint.output(DisclosedWordsReply)
+@auth.require_role("disclosure")
+def show_disclosed(conversation_id: str, query: MessagesQuery) -> DisclosedWordsReply:
+    """What was said after ``after`` in a conversation that a disclosure may see; none, once it is sealed."""
+    conversation, messages = actions.read_disclosed(
+        auth.customer(),
+        conversation_id,
+        scope=_scope(),
+        after=query.after,
+        limit=query.limit,
+        conversations=context().conversations,
+    )
+    return DisclosedWordsReply.of(conversation, messages)
+
+
+def _scope() -> Scope:
+    return scope_of(auth.caller().grant, by=auth.caller().service)
 
 
 def _visitor() -> str | None:

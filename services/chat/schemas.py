@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,7 @@ from chassis.web import Body, Query, Reply
 from contracts.chat import ErasureReason, Page, SenderKind
 from services.chat.model import (
     Arrival,
+    Conversation,
     ConversationView,
     ErasedCount,
     Erasure,
@@ -197,6 +199,18 @@ class MessagesReply(Reply):
         )
 
 
+class DisclosedQuery(Query):
+    after: Annotated[str, Field(max_length=64)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+class DisclosedReply(Reply):
+    """The ids of what a disclosure may see."""
+
+    conversation_ids: list[str]
+    next: str | None
+
+
 class ErasureBody(Body):
     reason: ErasureReason
 
@@ -282,4 +296,36 @@ class OwnDataReply(Reply):
             visitor=OwnVisitorReply.model_validate(data.visitor),
             visits=[OwnVisitReply.model_validate(visit) for visit in data.visits],
             captures={key: CaptureReply.model_validate(capture) for key, capture in data.captures.items()},
+        )
+
+
+class DisclosedWordsReply(Reply):
+    """A conversation that is not sealed, and a page of what was said in it."""
+
+    conversation_id: str
+    site_id: str
+    visitor_id: str
+    visitor_name: str
+    status: Status
+    operators: list[str]
+    opened_at: datetime
+    closed_at: datetime | None
+    acknowledged_policy_version: str
+    captured: CaptureReply
+    messages: list[MessageReply]
+
+    @classmethod
+    def of(cls, conversation: Conversation, messages: Sequence[Message]) -> Self:
+        return cls(
+            conversation_id=conversation.conversation_id,
+            site_id=conversation.site_id,
+            visitor_id=conversation.visitor_id,
+            visitor_name=conversation.visitor_name,
+            status=conversation.status,
+            operators=[conversation.operator.name] if conversation.operator else [],
+            opened_at=conversation.opened_at,
+            closed_at=conversation.closed_at,
+            acknowledged_policy_version=conversation.acknowledged_policy_version,
+            captured=CaptureReply.model_validate(conversation.capture),
+            messages=[MessageReply.of(message) for message in messages],
         )

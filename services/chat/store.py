@@ -21,6 +21,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from chassis.ids import new_id
 from chassis.mongo import Document, StoreUnavailable, transaction, unavailable
 from contracts.chat import Capture, ErasureReason, Sender
+from contracts.disclosures import ConversationsScope, PeriodScope, Scope, VisitorScope
 from services.chat.model import (
     OF_VISITORS,
     PRESENCE_LASTS,
@@ -579,6 +580,20 @@ class ConversationStore:
             ]
         found = self._conversations.find(wanted).sort([("opened_at", direction), ("_id", direction)]).limit(limit)
         return [_conversation(document) for document in found]
+
+    @unavailable()
+    def disclosed_ids(self, customer_id: str, scope: Scope, *, after: str, limit: int) -> list[str]:
+        """Those of the customer's unsealed conversations that are within ``scope``, in the order of their ids."""
+        wanted: Document = {"customer_id": customer_id, "is_sealed": False, **STILL_THERE, "_id": {"$gt": after}}
+        match scope:
+            case ConversationsScope():
+                wanted["_id"]["$in"] = list(scope.conversation_ids)
+            case VisitorScope():
+                wanted["visitor_id"] = scope.visitor_id
+            case PeriodScope():
+                wanted["opened_at"] = {"$gte": scope.since, "$lt": scope.until}
+        found = self._conversations.find(wanted, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+        return [document["_id"] for document in found]
 
     @unavailable()
     def queue(self, customer_id: str) -> dict[str, int]:

@@ -48,6 +48,18 @@ class MessagesQuery(Query):
     limit: int = Field(default=200, ge=1, le=500)
 
 
+class DisclosedQuery(Query):
+    after: str | None = Field(default=None, max_length=64, description="The `next` of an earlier answer")
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class DisclosedReply(Reply):
+    """The ids of what a disclosure may see."""
+
+    transcript_ids: list[str]
+    next: str | None
+
+
 class SenderReply(Reply):
     kind: SenderKind
     id: str

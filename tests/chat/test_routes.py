@@ -326,6 +326,8 @@ def test_the_service_is_alive_ready_and_says_what_it_offers(client: FlaskClient)
         "/internal/v1/erasures",
         "/internal/v1/erasure-introspections",
         "/internal/v1/erased-counts",
+        "/internal/v1/disclosed-conversations",
+        "/internal/v1/disclosed-conversations/{conversation_id}",
     }
 
 

@@ -246,6 +246,8 @@ def test_the_openapi_document_tells_of_every_route(client: FlaskClient):
         TRANSCRIPTS,
         f"{TRANSCRIPTS}/{{transcript_id}}",
         f"{TRANSCRIPTS}/{{transcript_id}}/messages",
+        "/internal/v1/disclosed-transcripts",
+        "/internal/v1/disclosed-transcripts/{transcript_id}",
     }
 
 
