@@ -17,13 +17,18 @@ from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
 POLICY = {"VELARO_SWEEP_POLICY_EVERY": "PT1S", "VELARO_NOTICE_CLAIMED_FOR": "PT3S"}
+DISCLOSING = {
+    "VELARO_SWEEP_DISCLOSURES_EVERY": "PT1S",
+    "VELARO_SIGN_HEADS_EVERY": "PT2S",
+    "VELARO_DISCLOSURE_CLAIMED_FOR": "PT3S",
+}
 ERASING = {"VELARO_ERASURE_LOOK_AFTER": "PT1S", "VELARO_ERASURE_RETRY_AFTER": "PT2S"}
 HASTE = {
     "chat-consumer": ERASING,
     "transcripts-worker": ARCHIVING,
     "transcripts-beat": ARCHIVING,
-    "accounts-worker": POLICY,
-    "accounts-beat": POLICY,
+    "accounts-worker": POLICY | DISCLOSING,
+    "accounts-beat": POLICY | DISCLOSING,
     "gateway": {"VELARO_SIGN_INS_PER_MINUTE": "10000", "VELARO_DRAIN_SECONDS": "2", "VELARO_POLICY_REFRESH": "1"},
 }
 

@@ -3,7 +3,20 @@
 from apiflask import APIFlask
 
 from chassis import auth, mongo, web
+from services.accounts.audit import routes as audit
+from services.accounts.audit.model import CursorNotValid
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
+from services.accounts.disclosures import routes as disclosures
+from services.accounts.disclosures.model import (
+    AlreadyDecided,
+    BundleGone,
+    CustomerNotFound,
+    DisclosureNotFound,
+    GagNotValid,
+    KeyNotValid,
+    PeriodNotOver,
+    SecondPersonNeeded,
+)
 from services.accounts.notices import routes as notices
 from services.accounts.operators import routes as operators
 from services.accounts.operators.model import OperatorNotFound
@@ -43,6 +56,15 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     VersionNotFound: (404, "not-found"),
     DraftMissing: (404, "not-found"),
     DraftChanged: (409, "draft-changed"),
+    CustomerNotFound: (404, "not-found"),
+    DisclosureNotFound: (404, "not-found"),
+    SecondPersonNeeded: (403, "second-person-needed"),
+    AlreadyDecided: (409, "already-decided"),
+    BundleGone: (410, "bundle-gone"),
+    CursorNotValid: (422, "invalid"),
+    KeyNotValid: (422, "invalid"),
+    GagNotValid: (422, "invalid"),
+    PeriodNotOver: (422, "invalid"),
     ExpiryPassed: (422, "invalid"),
     EffectiveTooEarly: (422, "invalid"),
     PolicyMissing: (503, "unavailable"),
@@ -56,6 +78,6 @@ def create_app(context: Context | None = None) -> APIFlask:
     app = web.service_app(SERVICE, title="Velaro accounts", readiness=readiness, problems=PROBLEMS)
     app.extensions[SERVICE] = context
     auth.require_token(app, context.verifier)
-    for noun in (notices, operators, policy, sessions, sites, staff, tickets):
+    for noun in (audit, disclosures, notices, operators, policy, sessions, sites, staff, tickets):
         app.register_blueprint(noun.blueprint)
     return app

@@ -7,11 +7,16 @@ from flask import current_app
 from pymongo.database import Database
 
 from chassis import logs, mongo, settings
-from chassis.auth import TokenVerifier
+from chassis.auth import TokenIssuer, TokenVerifier
+from chassis.certificates import Signer
+from chassis.http import ServiceClient
 from chassis.mail import Mailer
 from chassis.outbox import Outbox
 from chassis.tasks import ensure_slots
+from services.accounts.audit.store import AuditStore
 from services.accounts.customers.store import CustomerStore
+from services.accounts.disclosures.clients import WordKeepers
+from services.accounts.disclosures.store import DisclosureStore
 from services.accounts.notices.store import NoticeStore
 from services.accounts.operators.passwords import Passwords
 from services.accounts.operators.store import OperatorStore
@@ -34,6 +39,8 @@ class Context:
     settings: Settings
     database: Database[Any]
     verifier: TokenVerifier
+    signer: Signer
+    audit: AuditStore
     customers: CustomerStore
     sites: SiteStore
     operators: OperatorStore
@@ -42,6 +49,8 @@ class Context:
     tickets: TicketStore
     policies: PolicyStore
     notices: NoticeStore
+    disclosures: DisclosureStore
+    words: WordKeepers
     staff: StaffStore
     staff_sessions: StaffSessionStore
     mailer: Mailer
@@ -66,6 +75,8 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
         settings=chosen,
         database=database,
         verifier=TokenVerifier(SERVICE, chosen.service_keys),
+        signer=Signer(SERVICE, chosen.service_key.get_secret_value()),
+        audit=AuditStore(database),
         customers=CustomerStore(database),
         sites=SiteStore(database),
         operators=OperatorStore(database),
@@ -74,6 +85,8 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
         tickets=TicketStore(database),
         policies=PolicyStore(database),
         notices=NoticeStore(database),
+        disclosures=DisclosureStore(database),
+        words=_word_keepers(chosen),
         staff=StaffStore(database),
         staff_sessions=StaffSessionStore(database),
         mailer=Mailer(chosen.smtp_url.get_secret_value(), sender=chosen.mail_sender, timeout=chosen.mail_timeout),
@@ -84,6 +97,14 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
             at_once=chosen.passwords_at_once,
         ),
         limits=SessionLimits(idle=chosen.session_idle_limit, absolute=chosen.session_absolute_limit),
+    )
+
+
+def _word_keepers(chosen: Settings) -> WordKeepers:
+    issuer = TokenIssuer(SERVICE, chosen.service_key.get_secret_value())
+    return WordKeepers(
+        transcripts=ServiceClient(chosen.transcripts_url, audience="transcripts", issuer=issuer),
+        chat=ServiceClient(chosen.chat_url, audience="chat", issuer=issuer),
     )
 
 
@@ -98,6 +119,8 @@ def _prepare(made: Context) -> None:
         made.tickets,
         made.policies,
         made.notices,
+        made.audit,
+        made.disclosures,
         made.staff,
         made.staff_sessions,
     ):

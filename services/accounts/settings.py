@@ -12,6 +12,8 @@ class Settings(StoreSettings, MailSettings):
     """Everything the accounts service reads from its environment. The defaults are those for production."""
 
     tasks_url: SecretStr
+    chat_url: str
+    transcripts_url: str
     public_url: str = Field(pattern=r"^https?://[^/\s]+$")
     session_idle_limit: timedelta = timedelta(hours=2)
     session_absolute_limit: timedelta = timedelta(hours=16)
@@ -21,6 +23,10 @@ class Settings(StoreSettings, MailSettings):
     passwords_at_once: int = Field(default=4, ge=1)
     sweep_policy_every: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     notice_claimed_for: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(seconds=1))
+    sign_heads_every: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1))
+    sweep_disclosures_every: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    disclosure_claimed_for: timedelta = Field(default=timedelta(minutes=2), ge=timedelta(seconds=1))
+    bundle_kept_for: timedelta = Field(default=timedelta(days=1), ge=timedelta(seconds=1))
 
     @field_validator("tasks_url")
     @classmethod

@@ -84,6 +84,8 @@ def _settings(mongo_url: str) -> Settings:
         smtp_url=SecretStr(f"smtp://127.0.0.1:{SMTP_PORT}"),
         mail_sender="Velaro <no-reply@velaro.example>",
         public_url="https://chat.velaro.example",
+        chat_url="http://nowhere.invalid",
+        transcripts_url="http://nowhere.invalid",
         log_level="WARNING",
     )
 

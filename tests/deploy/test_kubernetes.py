@@ -292,7 +292,7 @@ def test_every_process_reaches_what_it_needs_and_nothing_else(overlay: str) -> N
         "gateway": {rabbitmq, chat, ("accounts", 8080), ("surveys", 8080), ("transcripts", 8080)},
         "accounts": {mongodb},
         "accounts-consumer": {mongodb, rabbitmq},
-        "accounts-worker": {mongodb, rabbitmq},
+        "accounts-worker": {mongodb, rabbitmq, chat, ("transcripts", 8080)},
         "accounts-beat": {rabbitmq},
         "chat": {mongodb},
         "chat-relay": {mongodb, rabbitmq},

@@ -6,6 +6,9 @@ import structlog
 
 from chassis.ids import new_id
 from contracts.accounts import SessionRevoked
+from services.accounts.audit.actions import note
+from services.accounts.audit.model import Act, Actor
+from services.accounts.audit.store import AuditStore
 from services.accounts.operators.model import Operator, OperatorNotFound, normalised
 from services.accounts.operators.passwords import Passwords
 from services.accounts.operators.store import OperatorStore
@@ -25,6 +28,7 @@ def sign_in(
     now: datetime,
     operators: OperatorStore,
     sessions: SessionStore,
+    audit: AuditStore,
     passwords: Passwords,
     limits: SessionLimits,
 ) -> tuple[str, Session, Operator]:
@@ -42,9 +46,16 @@ def sign_in(
         last_used_at=now,
         expires_at=now + limits.absolute,
     )
+    note(operator.customer_id, _signing_in(operator, session), audit=audit)
     sessions.add(operator.customer_id, session)
     log.info("operator signed in", operator_id=operator.operator_id, session_id=session.session_id)
     return secret, session, operator
+
+
+def _signing_in(operator: Operator, session: Session) -> Act:
+    actor = Actor(kind="operator", id=operator.operator_id, role=operator.role)
+    subject = {"session_id": session.session_id}
+    return Act(act_id=f"{session.session_id}.sign-in", actor=actor, act="sessions.sign_in", subject=subject)
 
 
 def _proven(email: str, password: str, *, operators: OperatorStore, passwords: Passwords) -> Operator:

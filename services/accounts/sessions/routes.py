@@ -30,6 +30,7 @@ def sign_in(json_data: schemas.SignIn) -> dict[str, Any]:
         now=now(),
         operators=here.operators,
         sessions=here.sessions,
+        audit=here.audit,
         passwords=here.passwords,
         limits=here.limits,
     )
