@@ -16,7 +16,10 @@ from services.gateway.commands import CommandRefused
 from services.gateway.lifecycle import Lifecycle
 from services.gateway.routes import (
     access,
+    acts,
+    audit,
     conversations,
+    disclosures,
     documents,
     erasures,
     own_data,
@@ -82,6 +85,8 @@ def create_app(context: Context | None = None) -> APIFlask:
         erasures.blueprint,
         sites.blueprint,
         surveys.blueprint,
+        audit.blueprint,
+        disclosures.blueprint,
         *staff.BLUEPRINTS,
         documents.blueprint,
         pages.blueprint,
@@ -89,6 +94,7 @@ def create_app(context: Context | None = None) -> APIFlask:
         app.register_blueprint(blueprint)
     app.before_request(access.refuse_other_bodies)
     app.after_request(pages.add_security_headers)
+    app.after_request(acts.end)
     # Flask has a place for files already; only what it does there is ours.
     app.view_functions["static"] = pages.static_file
     _put_sockets_in_front(app, context)

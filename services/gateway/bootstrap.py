@@ -15,7 +15,9 @@ from chassis.http import RemoteProblem, ServiceClient, ServiceUnavailable
 from services.gateway.assets import Assets
 from services.gateway.clients import (
     AccountsClient,
+    AuditClient,
     ChatClient,
+    DisclosuresClient,
     HistoryReader,
     PolicyClient,
     StaffClient,
@@ -63,6 +65,8 @@ class Context:
     accounts: AccountsClient
     policy: PolicyClient
     staff: StaffClient
+    audit: AuditClient
+    disclosures: DisclosuresClient
     chat: ChatClient
     transcripts: TranscriptsClient
     surveys: SurveysClient
@@ -98,6 +102,8 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         accounts=accounts,
         policy=PolicyClient(at_accounts),
         staff=StaffClient(at_accounts, introspection_cache=chosen.introspection_cache),
+        audit=AuditClient(at_accounts),
+        disclosures=DisclosuresClient(at_accounts),
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,
@@ -134,6 +140,8 @@ def _on_the_bus(
     accounts: AccountsClient,
     policy: PolicyClient,
     staff: StaffClient,
+    audit: AuditClient,
+    disclosures: DisclosuresClient,
     chat: ChatClient,
     transcripts: TranscriptsClient,
     surveys: SurveysClient,
@@ -159,6 +167,8 @@ def _on_the_bus(
         accounts=accounts,
         policy=policy,
         staff=staff,
+        audit=audit,
+        disclosures=disclosures,
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,

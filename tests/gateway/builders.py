@@ -25,7 +25,9 @@ from services.gateway.settings import Settings
 from tests.gateway.fakes import (
     AnsweringBus,
     FakeAccounts,
+    FakeAudit,
     FakeChat,
+    FakeDisclosures,
     FakeListener,
     FakePolicy,
     FakeStaff,
@@ -143,6 +145,8 @@ def a_context(**changes: Any) -> Context:
         "accounts": accounts,
         "policy": FakePolicy(),
         "staff": FakeStaff(),
+        "audit": FakeAudit(),
+        "disclosures": FakeDisclosures(),
         "chat": chat,
         "transcripts": transcripts,
         "surveys": FakeSurveys(),

@@ -1,5 +1,6 @@
 """Stand-ins for what the gateway talks to, kept as simple as the answers it needs."""
 
+import base64
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -254,6 +255,57 @@ class FakeStaff:
 
     def sign_out(self, caller: Caller) -> None:
         self.signed_out.append(caller)
+
+
+class FakeAudit:
+    """Remembers what was noted; with ``failure`` set, notes nothing."""
+
+    def __init__(self) -> None:
+        self.noted: list[dict[str, Any]] = []
+        self.failure: Exception | None = None
+
+    def note(self, caller: Caller, **told: Any) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.noted.append({"by": caller.subject, "role": caller.role, **told})
+
+    def entries(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return {"entries": [], "next": None}
+
+    def head(self, caller: Caller) -> Any:
+        return {"head": None}
+
+    def sign_head(self, caller: Caller) -> Any:
+        return {"head": None}
+
+
+class FakeDisclosures:
+    """Knows a bundle of three parts, and remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Caller, Any]] = []
+
+    def told(self, caller: Caller, params: dict[str, Any]) -> Any:
+        self.asked.append(("told", caller, params))
+        return {"disclosures": [], "next": None}
+
+    def register(self, caller: Caller, params: dict[str, Any]) -> Any:
+        self.asked.append(("register", caller, params))
+        return {"disclosures": [], "next": None}
+
+    def part(self, caller: Caller, disclosure_id: str, number: int) -> Any:
+        if disclosure_id != "disclosure-1":
+            raise NOT_FOUND
+        self.asked.append(("part", caller, number))
+        data = base64.b64encode(f"part {number};".encode()).decode()
+        return {"data": data, "parts": 3, "size": 21, "sha256": ""}
+
+    def __getattr__(self, name: str) -> Any:
+        def refused(caller: Caller, *of: Any) -> Any:
+            self.asked.append((name, caller, of))
+            raise NOT_FOUND
+
+        return refused
 
 
 class FakeChat:

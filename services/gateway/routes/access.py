@@ -12,6 +12,7 @@ from services.gateway.addresses import client_address, limit_key
 from services.gateway.bootstrap import context
 from services.gateway.clients import Credential, StaffCredential, Visitor
 from services.gateway.rates import Limit
+from services.gateway.routes import acts
 
 Scope = Literal["conversations", "transcripts", "surveys"]
 
@@ -30,7 +31,7 @@ OPERATOR: list[Any] = ["session", "api_token"]
 SESSION: list[Any] = ["session"]
 STAFF: list[Any] = ["staff"]
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = acts.SAFE_METHODS
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -60,6 +61,7 @@ def asking(scope: Scope | None, *roles: Role) -> Asking:
         name=credential.name,
         session_id=credential.session_id,
     )
+    acts.begin(caller)
     return Asking(caller=caller, credential=credential)
 
 
@@ -68,13 +70,15 @@ def staff(*roles: StaffRole) -> Caller:
     credential = staff_credential()
     if credential.role not in (roles or STAFF_ROLES):
         raise Problem(403, "forbidden", "Your role does not allow this.")
-    return Caller(
+    caller = Caller(
         service="gateway",
         role=credential.role,
         subject=credential.staff_id,
         name=credential.name,
         session_id=credential.session_id,
     )
+    acts.begin(caller)
+    return caller
 
 
 def staff_credential() -> StaffCredential:
