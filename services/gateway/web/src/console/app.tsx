@@ -9,6 +9,7 @@ import { forgetUnsent } from "../shared/unsent";
 import * as api from "./api";
 import { Desk } from "./desk";
 import { InboxPage } from "./inbox-page";
+import { PrivacyPage } from "./privacy-page";
 import { type Route, hrefOf } from "./route";
 import { SurveyPage } from "./survey-page";
 import { TranscriptPage } from "./transcript-page";
@@ -96,12 +97,19 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
       {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
       {place.name === "survey" && <SurveyPage place={place} isAdmin={api.isAdmin(operator)} />}
       {place.name === "transcripts" && <TranscriptsPage />}
+      {place.name === "privacy" && <PrivacyPage />}
       {place.name === "transcript" && <TranscriptPage key={place.transcript_id} transcriptId={place.transcript_id} />}
     </div>
   );
 }
 
-const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Surveys", transcripts: "Transcripts", transcript: "Transcript" };
+const TITLES: Record<Route["name"], string> = {
+  inbox: "Inbox",
+  survey: "Surveys",
+  transcripts: "Transcripts",
+  transcript: "Transcript",
+  privacy: "Privacy record",
+};
 
 interface TopBarProps {
   desk: Desk;
@@ -142,6 +150,11 @@ function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
         <a href={hrefOf.survey} data-testid="survey" {...(place.name === "survey" && { "aria-current": "page" as const })}>
           Surveys
         </a>
+        {api.isAdmin(desk.operator) && (
+          <a href={hrefOf.privacy} data-testid="privacy" {...(place.name === "privacy" && { "aria-current": "page" as const })}>
+            Privacy
+          </a>
+        )}
       </nav>
       <div class="me">
         {problem && (
