@@ -9,6 +9,7 @@ from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST
 
 PARTITIONS = 8
 MAIL_SENDER = "Velaro <no-reply@velaro.example>"
+SUPPORT_ADDRESS = "Velaro <support@velaro.example>"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ def environment(instance: Instance, service: str) -> dict[str, str]:
             "VELARO_PUBLIC_URL": instance.base_url,
             "VELARO_SMTP_URL": f"smtp://127.0.0.1:{instance.ports.smtp}",
             "VELARO_MAIL_SENDER": MAIL_SENDER,
+            "VELARO_SUPPORT_ADDRESS": SUPPORT_ADDRESS,
+            "VELARO_INBOX_BIND": f"127.0.0.1:{instance.ports.inbox}",
         },
         "chat": {"VELARO_PARTITIONS": str(PARTITIONS)},
         "transcripts": {"VELARO_TASKS_URL": instance.amqp_url("transcripts", TASKS_VHOST)},

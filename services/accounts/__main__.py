@@ -1,7 +1,7 @@
-"""The processes of accounts: ``python -m services.accounts web|consumer|worker|beat|seed``."""
+"""The processes of accounts: ``python -m services.accounts web|consumer|inbox|worker|beat|seed``."""
 
 from chassis import commands
-from services.accounts import consumer, seed, tasks
+from services.accounts import consumer, inbox, seed, tasks
 from services.accounts.bootstrap import SERVICE, bootstrap
 
 
@@ -13,6 +13,7 @@ def check_worker() -> None:
 PROCESSES = {
     "web": commands.web(SERVICE, check=bootstrap),
     "consumer": consumer.main,
+    "inbox": inbox.main,
     "worker": commands.celery_worker(SERVICE, check=check_worker),
     "beat": commands.celery_beat(SERVICE, check=tasks.check),
     "seed": seed.main,

@@ -4,6 +4,8 @@ from apiflask import APIFlask
 
 from chassis import auth, mongo, web
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
+from services.accounts.inquiries import routes as inquiries
+from services.accounts.inquiries.model import ConfirmationNotValid, InquiryClosed, InquiryNotFound
 from services.accounts.notices import routes as notices
 from services.accounts.operators import routes as operators
 from services.accounts.operators.model import OperatorNotFound
@@ -41,8 +43,11 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     TokenNotFound: (404, "not-found"),
     StaffSessionNotLive: (404, "not-found"),
     VersionNotFound: (404, "not-found"),
+    InquiryNotFound: (404, "not-found"),
+    ConfirmationNotValid: (404, "not-found"),
     DraftMissing: (404, "not-found"),
     DraftChanged: (409, "draft-changed"),
+    InquiryClosed: (409, "closed"),
     ExpiryPassed: (422, "invalid"),
     EffectiveTooEarly: (422, "invalid"),
     PolicyMissing: (503, "unavailable"),
@@ -56,6 +61,6 @@ def create_app(context: Context | None = None) -> APIFlask:
     app = web.service_app(SERVICE, title="Velaro accounts", readiness=readiness, problems=PROBLEMS)
     app.extensions[SERVICE] = context
     auth.require_token(app, context.verifier)
-    for noun in (notices, operators, policy, sessions, sites, staff, tickets):
+    for noun in (inquiries, notices, operators, policy, sessions, sites, staff, tickets):
         app.register_blueprint(noun.blueprint)
     return app

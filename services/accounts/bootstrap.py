@@ -12,6 +12,7 @@ from chassis.mail import Mailer
 from chassis.outbox import Outbox
 from chassis.tasks import ensure_slots
 from services.accounts.customers.store import CustomerStore
+from services.accounts.inquiries.store import InquiryStore
 from services.accounts.notices.store import NoticeStore
 from services.accounts.operators.passwords import Passwords
 from services.accounts.operators.store import OperatorStore
@@ -42,6 +43,7 @@ class Context:
     tickets: TicketStore
     policies: PolicyStore
     notices: NoticeStore
+    inquiries: InquiryStore
     staff: StaffStore
     staff_sessions: StaffSessionStore
     mailer: Mailer
@@ -74,6 +76,7 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
         tickets=TicketStore(database),
         policies=PolicyStore(database),
         notices=NoticeStore(database),
+        inquiries=InquiryStore(database),
         staff=StaffStore(database),
         staff_sessions=StaffSessionStore(database),
         mailer=Mailer(chosen.smtp_url.get_secret_value(), sender=chosen.mail_sender, timeout=chosen.mail_timeout),
@@ -98,6 +101,7 @@ def _prepare(made: Context) -> None:
         made.tickets,
         made.policies,
         made.notices,
+        made.inquiries,
         made.staff,
         made.staff_sessions,
     ):

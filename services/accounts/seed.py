@@ -38,7 +38,7 @@ class SeededSite(Body):
     origins: Annotated[list[Annotated[str, AfterValidator(origin)]], Field(min_length=1, max_length=20)]
     site_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")] | None = None
     departments: Annotated[list[Name], Field(max_length=50)] = []
-    ip_capture: IpCapture = "full"
+    ip_capture: IpCapture | None = None
 
 
 class SeededOperator(Body):
@@ -119,10 +119,14 @@ def _site(wanted: SeededSite, customer_id: str, *, context: Context, now: dateti
         name=wanted.name,
         origins=tuple(dict.fromkeys(wanted.origins)),
         departments=tuple(wanted.departments),
-        ip_capture=wanted.ip_capture,
         created_at=now,
     )
-    return context.sites.put(customer_id, site)
+    kept = context.sites.put(customer_id, site)
+    if wanted.ip_capture is None:
+        return kept
+    # Only what the seed names: the rest is what the owner has chosen meanwhile.
+    choices = msgspec.structs.replace(kept.choices, ip_capture=wanted.ip_capture)
+    return context.sites.choose(customer_id, kept.site_id, choices)
 
 
 def _operator(wanted: SeededOperator, customer_id: str, *, context: Context, now: datetime) -> Operator:

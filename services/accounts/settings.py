@@ -1,6 +1,7 @@
 """What accounts reads from its environment."""
 
 from datetime import timedelta
+from email.utils import parseaddr
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -12,6 +13,9 @@ class Settings(StoreSettings, MailSettings):
     """Everything the accounts service reads from its environment. The defaults are those for production."""
 
     tasks_url: SecretStr
+    support_address: str
+    inbox_bind: str = Field(default="127.0.0.1:2525", pattern=r"^[^\s]+:\d{1,5}$")
+    send_inquiry_mails_every: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     public_url: str = Field(pattern=r"^https?://[^/\s]+$")
     session_idle_limit: timedelta = timedelta(hours=2)
     session_absolute_limit: timedelta = timedelta(hours=16)
@@ -21,6 +25,18 @@ class Settings(StoreSettings, MailSettings):
     passwords_at_once: int = Field(default=4, ge=1)
     sweep_policy_every: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     notice_claimed_for: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(seconds=1))
+
+    @field_validator("support_address")
+    @classmethod
+    def _is_a_mailbox_of_ours(cls, value: str) -> str:
+        if parseaddr(value)[1].count("@") != 1 or not value.isprintable():
+            raise ValueError("must be a mailbox such as Velaro <support@example.com>")
+        return value
+
+    @property
+    def support_mailbox(self) -> str:
+        """The address alone."""
+        return parseaddr(self.support_address)[1]
 
     @field_validator("tasks_url")
     @classmethod

@@ -16,6 +16,7 @@ from chassis.mongo import server_time
 from chassis.settings import read
 from chassis.tasks import ServiceTask, check_broker, claim_slot, make_celery, plan, show_operations
 from services.accounts.bootstrap import SERVICE, Context, bootstrap
+from services.accounts.inquiries import actions as inquiries
 from services.accounts.notices import actions as notices
 from services.accounts.notices.model import Kind
 from services.accounts.policy import actions as policy
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_POLICY = "accounts.sweep-policy"
 SEND_NOTICES = "accounts.send-notices"
+SEND_INQUIRY_MAILS = "accounts.send-inquiry-mails"
 
 CLOCKS_DIFFER = timedelta(days=7)
 """The fifteen days depend on nobody's clock but the database's, so neither may whether they are looked after."""
@@ -52,6 +54,7 @@ def configure_logs(**_: Any) -> None:
 @celery.on_after_finalize.connect
 def plan_all(sender: Celery, **_: Any) -> None:
     plan(sender, sweep_policy, read(Settings).sweep_policy_every, clocks_differ=CLOCKS_DIFFER)
+    plan(sender, send_inquiry_mails, read(Settings).send_inquiry_mails_every)
 
 
 @celery.task(bind=True, name=SWEEP_POLICY)  # type: ignore[arg-type]
@@ -82,3 +85,15 @@ def send_notices(self: ServiceTask[Context], number: int, kind: Kind) -> None:
     )
     if is_more:
         send_notices.delay(number, kind)
+
+
+@celery.task(bind=True, name=SEND_INQUIRY_MAILS)  # type: ignore[arg-type]
+def send_inquiry_mails(self: ServiceTask[Context]) -> None:
+    """Acknowledge and answer what was asked; any number may, as each mail is one sender's at a time."""
+    here = self.context
+    inquiries.send_mails(
+        support=here.settings.support_address,
+        claimed_for=here.settings.notice_claimed_for,
+        inquiries=here.inquiries,
+        mailer=here.mailer,
+    )

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from chassis.web import Body, Query, Reply
 from contracts.chat import ErasureReason, Page, SenderKind
+from services.chat.consents import Withdrawal
 from services.chat.model import (
     Arrival,
     ConversationView,
@@ -39,20 +40,25 @@ class PartitionsReply(Reply):
 
 class VisitBody(Body):
     site_id: Id
-    page: PageBody
+    page: PageBody | None = None
+    has_trail: bool = True
     ip: Annotated[str, Field(max_length=64)] = ""
     user_agent: Annotated[str, Field(max_length=8192)] = ""
     language: Annotated[str, Field(max_length=1024)] = ""
     visitor_token: Annotated[str, Field(max_length=256)] | None = None
+    cookie_secret: Annotated[str, Field(max_length=256)] | None = None
 
     def arrival(self) -> Arrival:
+        page = self.page
         return Arrival(
             site_id=self.site_id,
-            page=Page(url=self.page.url, title=self.page.title, referrer=self.page.referrer),
+            page=Page(url=page.url, title=page.title, referrer=page.referrer) if page else None,
+            has_trail=self.has_trail,
             ip=self.ip,
             user_agent=self.user_agent,
             language=self.language,
             visitor_token=self.visitor_token,
+            cookie_secret=self.cookie_secret,
         )
 
 
@@ -60,6 +66,33 @@ class VisitReply(Reply):
     visitor_id: str
     visit_id: str
     visitor_token: str | None
+    page_count: int
+    is_known: bool
+
+
+class ConsentBody(Body):
+    visitor_token: Annotated[str, Field(min_length=1, max_length=256)]
+    policy_version: Annotated[str, Field(min_length=1, max_length=64)]
+    lasts_days: Annotated[int, Field(ge=1, le=400)]
+
+
+class CookieReply(Reply):
+    secret: str
+    expires_at: datetime
+
+
+class WithdrawalBody(Body):
+    secret: Annotated[str, Field(min_length=1, max_length=256)]
+    policy_version: Annotated[str, Field(min_length=1, max_length=64)]
+    because: Withdrawal
+
+
+class InvitationBody(Body):
+    every_hours: Annotated[int, Field(ge=1, le=24 * 365)]
+
+
+class InvitationReply(Reply):
+    is_due: bool
 
 
 class IntrospectionBody(Body):
@@ -247,6 +280,7 @@ class PageReply(Reply):
     url: str
     title: str
     referrer: str
+    seen_at: datetime | None = None
 
 
 class CaptureReply(Reply):
@@ -254,6 +288,20 @@ class CaptureReply(Reply):
     user_agent: str
     language: str
     page: PageReply | None
+
+
+class ConversationVisitReply(Reply):
+    captured: CaptureReply
+    trail: list[PageReply]
+
+
+class ConsentReply(Reply):
+    given_at: datetime
+    given_policy_version: str
+    expires_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_policy_version: str
+    withdrawn_because: Withdrawal | None
 
 
 class OwnVisitReply(Reply):
@@ -274,6 +322,7 @@ class OwnVisitorReply(Reply):
 class OwnDataReply(Reply):
     visitor: OwnVisitorReply
     visits: list[OwnVisitReply]
+    consents: list[ConsentReply]
     captures: dict[str, CaptureReply]
 
     @classmethod
@@ -281,5 +330,6 @@ class OwnDataReply(Reply):
         return cls(
             visitor=OwnVisitorReply.model_validate(data.visitor),
             visits=[OwnVisitReply.model_validate(visit) for visit in data.visits],
+            consents=[ConsentReply.model_validate(consent) for consent in data.consents],
             captures={key: CaptureReply.model_validate(capture) for key, capture in data.captures.items()},
         )

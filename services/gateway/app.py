@@ -21,6 +21,8 @@ from services.gateway.routes import (
     erasures,
     own_data,
     pages,
+    questions,
+    remembering,
     sessions,
     sites,
     staff,
@@ -75,6 +77,7 @@ def create_app(context: Context | None = None) -> APIFlask:
     _register_refusals(app, context)
     for blueprint in (
         widget.blueprint,
+        remembering.blueprint,
         own_data.blueprint,
         sessions.blueprint,
         conversations.blueprint,
@@ -84,6 +87,7 @@ def create_app(context: Context | None = None) -> APIFlask:
         surveys.blueprint,
         *staff.BLUEPRINTS,
         documents.blueprint,
+        questions.blueprint,
         pages.blueprint,
     ):
         app.register_blueprint(blueprint)

@@ -17,6 +17,7 @@ from services.gateway.clients import (
     AccountsClient,
     ChatClient,
     HistoryReader,
+    InquiriesClient,
     PolicyClient,
     StaffClient,
     SurveysClient,
@@ -42,6 +43,7 @@ class Limits:
     conversations: Limit
     messages: Limit
     copies: Limit
+    questions: Limit
 
     @classmethod
     def of(cls, chosen: Settings) -> "Limits":
@@ -52,6 +54,7 @@ class Limits:
             conversations=Limit.per_minute(chosen.conversations_per_minute),
             messages=Limit(chosen.messages_per_second, chosen.message_burst),
             copies=Limit.per_minute(chosen.copies_per_minute),
+            questions=Limit.per_minute(chosen.questions_per_minute),
         )
 
 
@@ -63,6 +66,7 @@ class Context:
     accounts: AccountsClient
     policy: PolicyClient
     staff: StaffClient
+    inquiries: InquiriesClient
     chat: ChatClient
     transcripts: TranscriptsClient
     surveys: SurveysClient
@@ -98,6 +102,7 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         accounts=accounts,
         policy=PolicyClient(at_accounts),
         staff=StaffClient(at_accounts, introspection_cache=chosen.introspection_cache),
+        inquiries=InquiriesClient(at_accounts),
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,
@@ -134,6 +139,7 @@ def _on_the_bus(
     accounts: AccountsClient,
     policy: PolicyClient,
     staff: StaffClient,
+    inquiries: InquiriesClient,
     chat: ChatClient,
     transcripts: TranscriptsClient,
     surveys: SurveysClient,
@@ -159,6 +165,7 @@ def _on_the_bus(
         accounts=accounts,
         policy=policy,
         staff=staff,
+        inquiries=inquiries,
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,

@@ -13,6 +13,7 @@ from chassis.auth import Caller, Role
 from chassis.http import RemoteProblem, ServiceClient
 from contracts.chat import ErasureReason
 from services.gateway import frames
+from services.gateway.captures import Choices
 
 Status = Literal["queued", "active", "closed", "erased"]
 V = TypeVar("V")
@@ -86,11 +87,20 @@ class Visitor(msgspec.Struct, frozen=True):
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """A visit that was begun; the token is there for a new visitor only."""
+    """A visit that was begun; the token is there for who did not bring it: a new visitor, or one with a cookie."""
 
     visitor_id: str
     visit_id: str
     visitor_token: str | None = None
+    page_count: int = 1
+    is_known: bool = False
+
+
+class NewCookie(msgspec.Struct, frozen=True):
+    """The secret of a visitor's cookie, and until when it is good."""
+
+    secret: str
+    expires_at: datetime
 
 
 class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -116,8 +126,7 @@ class Site(msgspec.Struct, frozen=True):
     departments: list[Any] = []
     texts: dict[str, Any] = {}
     theme: dict[str, Any] = {}
-    ip_capture: str = "off"
-    cookies: dict[str, Any] = {}
+    choices: Choices = Choices()
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
@@ -291,6 +300,51 @@ class StaffClient:
         self._credentials.drop(lambda credential: credential.session_id == caller.session_id)
 
 
+class Confirmation(msgspec.Struct, frozen=True):
+    """What a mailed link is for, and what came of it."""
+
+    email: str
+    wish: Literal["question", "copy", "erasure"]
+    customer_id: str
+    site_name: str
+    is_done: bool = False
+    erasures: list[str] = []
+
+
+class InquiriesClient:
+    """Questions to us."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def ask(self, body: dict[str, Any]) -> int:
+        """Take down what was sent with the form; its number."""
+        return int(self._service.post("/internal/v1/inquiries", caller=GATEWAY, json=body)["number"])
+
+    def confirmation(self, token: str) -> Confirmation | None:
+        """What the link is for; None if it does not count."""
+        asked = {"token": token}
+        found = found_or_none(lambda: self._service.post("/internal/v1/confirmations", caller=GATEWAY, json=asked))
+        return None if found is None else msgspec.convert(found, Confirmation)
+
+    def set_done(self, token: str, erasures: list[str]) -> Confirmation:
+        body = {"token": token, "erasures": erasures}
+        done = self._service.post("/internal/v1/confirmations/done", caller=GATEWAY, json=body)
+        return msgspec.convert(done, Confirmation)
+
+    def inquiries(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._service.get("/internal/v1/staff/inquiries", caller=caller, params=params)
+
+    def inquiry(self, caller: Caller, inquiry_id: str) -> Any:
+        return self._service.get(f"/internal/v1/staff/inquiries/{inquiry_id}", caller=caller)
+
+    def answer(self, caller: Caller, inquiry_id: str, body: dict[str, Any]) -> Any:
+        return self._service.post(f"/internal/v1/staff/inquiries/{inquiry_id}/answers", caller=caller, json=body)
+
+    def close(self, caller: Caller, inquiry_id: str) -> Any:
+        return self._service.post(f"/internal/v1/staff/inquiries/{inquiry_id}/close", caller=caller, json={})
+
+
 class AccountsClient:
     """Operators, sites, sessions and tickets."""
 
@@ -299,8 +353,12 @@ class AccountsClient:
         self._credentials: Recent[Credential] = Recent(introspection_cache)
         self._sites: Recent[Site] = Recent(site_cache)
 
-    def sign_in(self, *, email: str, password: str, ip: str, user_agent: str) -> SignIn:
-        body = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
+    def sign_in(
+        self, *, email: str, password: str, ip: str, user_agent: str, remembered_days: int | None = None
+    ) -> SignIn:
+        body: dict[str, Any] = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
+        if remembered_days is not None:
+            body["remembered_days"] = remembered_days
         return msgspec.convert(self._service.post("/internal/v1/sessions", caller=GATEWAY, json=body), SignIn)
 
     def introspect(self, token: str) -> Credential | None:
@@ -364,6 +422,12 @@ class AccountsClient:
     def sites(self, caller: Caller) -> Any:
         return self._service.get("/internal/v1/sites", caller=caller)
 
+    def choose(self, caller: Caller, site_id: str, body: dict[str, Any]) -> Any:
+        """What is captured of a site's visitors, and done with them; other processes know when they ask again."""
+        site = self._service.put(f"/internal/v1/sites/{site_id}/choices", caller=caller, json=body)
+        self._sites.drop(lambda known: known.site_id == site_id)
+        return site
+
 
 class ChatClient:
     """Visits and live conversations."""
@@ -388,6 +452,22 @@ class ChatClient:
 
     def begin_visit(self, caller: Caller, body: dict[str, Any]) -> Visit:
         return msgspec.convert(self._service.post("/internal/v1/visits", caller=caller, json=body), Visit)
+
+    def give_consent(self, caller: Caller, body: dict[str, Any]) -> NewCookie:
+        """A new cookie for the visitor whose token is in the body."""
+        return msgspec.convert(self._service.post("/internal/v1/cookie-consents", caller=caller, json=body), NewCookie)
+
+    def withdraw_consent(self, caller: Caller, body: dict[str, Any]) -> None:
+        self._service.post("/internal/v1/cookie-withdrawals", caller=caller, json=body)
+
+    def invite(self, caller: Caller, every_hours: int) -> bool:
+        """Whether the visitor may be invited now; if so, they count as invited."""
+        asked = {"every_hours": every_hours}
+        return bool(self._service.post("/internal/v1/invitations", caller=caller, json=asked)["is_due"])
+
+    def visit(self, caller: Caller, conversation_id: str) -> Any:
+        """What is known of the visitor of a conversation that is not sealed."""
+        return self._service.get(f"/internal/v1/conversations/{conversation_id}/visit", caller=caller)
 
     def introspect(self, token: str) -> Visitor | None:
         """Whose visitor token this is; None if nobody's."""
@@ -427,6 +507,11 @@ class ChatClient:
         return found_or_none(
             lambda: self._service.post("/internal/v1/erasure-introspections", caller=GATEWAY, json=asked)
         )
+
+    def erasure_known(self, customer_id: str, erasure_id: str) -> Any:
+        """How an erasure stands; None if it was long ago."""
+        caller = Caller(service="gateway", role="service", customer_id=customer_id)
+        return found_or_none(lambda: self._service.get(f"/internal/v1/erasures/{erasure_id}", caller=caller))
 
     def erased_counts(self, caller: Caller, *, before: str | None, limit: int) -> Any:
         params = {"before": before, "limit": limit}
@@ -542,6 +627,12 @@ class SurveysClient:
         caller = Caller(service="gateway", role="service", customer_id=customer_id)
         params = {"conversation_id": conversation_id}
         return self._service.get("/internal/v1/responses", caller=caller, params=params)["responses"]
+
+    def visitors_of_address(self, customer_id: str, email: str) -> list[str]:
+        """The visitors who have given this address, which has been confirmed."""
+        caller = Caller(service="gateway", role="service", customer_id=customer_id)
+        found = self._service.post("/internal/v1/visitors-of-address", caller=caller, json={"email": email})
+        return list(found["visitor_ids"])
 
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
         """Keep answers; None if nothing was answered."""

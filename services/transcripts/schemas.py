@@ -93,6 +93,12 @@ class PageReply(Reply):
     referrer: str
 
 
+class TrailPageReply(Reply):
+    url: str
+    title: str
+    seen_at: datetime | None
+
+
 class CapturedReply(Reply):
     ip: str
     user_agent: str
@@ -125,6 +131,7 @@ class AcknowledgementReply(Reply):
 class TranscriptReply(TranscriptSummary):
     messages: list[MessageReply]
     captured: CapturedReply
+    trail: list[TrailPageReply]
     responses: list[ResponseReply]
     acknowledged_policy_version: str
     acknowledgements: list[AcknowledgementReply]
@@ -153,6 +160,7 @@ def transcript_reply(transcript: Transcript, messages: Sequence[Message]) -> Tra
         **dict(summary(transcript)),
         messages=_replies(messages),
         captured=CapturedReply.model_validate(transcript.captured),
+        trail=[TrailPageReply.model_validate(page) for page in transcript.trail],
         responses=[ResponseReply.model_validate(response) for response in responses],
         acknowledged_policy_version=transcript.acknowledged_policy_version,
         acknowledgements=[AcknowledgementReply.model_validate(each) for each in acknowledgements(transcript)],

@@ -382,7 +382,10 @@ def _(fact: ConversationAccepted) -> UpdateOne:
 
 @_update_of.register
 def _(fact: ConversationClosed) -> UpdateOne:
-    changes = {"site_id": fact.site_id, "visitor_id": fact.visitor_id, "closed_at": fact.closed_at}
+    changes: Document = {"site_id": fact.site_id, "visitor_id": fact.visitor_id, "closed_at": fact.closed_at}
+    if fact.trail:
+        # Told again after chat has let go of it, the end comes without the pages that led to it.
+        changes["trail"] = [_document(page) for page in fact.trail]
     return _upsert(fact.customer_id, fact.conversation_id, {"$set": changes})
 
 

@@ -32,6 +32,7 @@ def settings(servers: Instance, administrator: MongoClient) -> Iterator[Settings
         tasks_url=SecretStr("amqp://nowhere.invalid"),
         smtp_url=SecretStr("smtp://nowhere.invalid"),
         mail_sender="Velaro <no-reply@velaro.example>",
+        support_address="Velaro <support@velaro.example>",
         public_url="https://chat.velaro.example",
         argon2_time_cost=1,
         argon2_memory_kib=8,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -11,11 +12,14 @@ from chassis.clock import now
 from chassis.http import RemoteProblem
 from chassis.testing import RecordingBus
 from contracts.payload import Command, Event
+from services.gateway.captures import Choices
 from services.gateway.clients import (
     Claims,
+    Confirmation,
     ConversationState,
     Credential,
     History,
+    NewCookie,
     Operator,
     Policy,
     PolicyVersion,
@@ -69,6 +73,11 @@ class AnsweringBus(RecordingBus):
         return sending
 
 
+SOME_CHOICES = Choices(
+    ip_capture="truncated", has_browser=True, has_language=True, page_capture="full", has_trail=True
+)
+
+
 def a_site(**changes: Any) -> Site:
     values: dict[str, Any] = {
         "site_id": "site-1",
@@ -78,8 +87,7 @@ def a_site(**changes: Any) -> Site:
         "origins": ["https://shop.example"],
         "texts": {"greeting": "Hello"},
         "theme": {"color": "#123456"},
-        "ip_capture": "truncated",
-        "cookies": {"enabled": False},
+        "choices": SOME_CHOICES,
     }
     return Site(**(values | changes))
 
@@ -89,7 +97,7 @@ class FakeAccounts:
         self.sites_by_key = {"key-1": a_site()}
         self.credentials: dict[str, Credential] = {}
         self.tickets: dict[str, Claims] = {}
-        self.signed_in: list[dict[str, str]] = []
+        self.signed_in: list[dict[str, Any]] = []
         self.signed_out: list[Caller] = []
         self.live = True
         self.is_distrustful = False
@@ -109,7 +117,7 @@ class FakeAccounts:
         self.credentials[secret] = Credential(**(values | changes))
         return self.credentials[secret]
 
-    def sign_in(self, **asked: str) -> SignIn:
+    def sign_in(self, **asked: Any) -> SignIn:
         if self.is_distrustful:
             raise RemoteProblem(401, {"code": "not-authenticated"})
         if asked["password"] != "right":
@@ -164,7 +172,21 @@ class FakeAccounts:
 
     def sites(self, caller: Caller) -> Any:
         mine = [site for site in self.sites_by_key.values() if site.customer_id == caller.customer_id]
-        return {"sites": msgspec.to_builtins(mine)}
+        return {"sites": [shown(site) for site in mine]}
+
+    def choose(self, caller: Caller, site_id: str, body: dict[str, Any]) -> Any:
+        for key, site in self.sites_by_key.items():
+            if (site.customer_id, site.site_id) == (caller.customer_id, site_id):
+                self.sites_by_key[key] = msgspec.structs.replace(site, choices=msgspec.convert(body, Choices))
+                return shown(self.sites_by_key[key])
+        raise NOT_FOUND
+
+
+def shown(site: Site) -> Any:
+    """A site as accounts tells of it."""
+    choices = site.choices
+    told = {"ip_capture": choices.ip_capture, "cookies": {"enabled": choices.has_cookies}}
+    return msgspec.to_builtins(site) | told
 
 
 class FakePolicy:
@@ -256,6 +278,27 @@ class FakeStaff:
         self.signed_out.append(caller)
 
 
+class FakeInquiries:
+    """Remembers what was asked; ``links`` are those that were mailed."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.links: dict[str, Confirmation] = {}
+        self.done: list[str] = []
+
+    def ask(self, body: dict[str, Any]) -> int:
+        self.asked.append(body)
+        return 1001
+
+    def confirmation(self, token: str) -> Confirmation | None:
+        return self.links.get(token)
+
+    def set_done(self, token: str, erasures: list[str]) -> Confirmation:
+        self.done.append(token)
+        self.links[token] = msgspec.structs.replace(self.links[token], is_done=True, erasures=erasures)
+        return self.links[token]
+
+
 class FakeChat:
     def __init__(self) -> None:
         self.visits: list[tuple[Caller, dict[str, Any]]] = []
@@ -268,6 +311,10 @@ class FakeChat:
         self.failure: Exception | None = None
         self.online = True
         self.left: list[Caller] = []
+        self.cookies: dict[str, str] = {}
+        self.consents: list[tuple[Caller, dict[str, Any]]] = []
+        self.withdrawals: list[tuple[Caller, dict[str, Any]]] = []
+        self.invited: list[int] = []
 
     def is_online(self, caller: Caller) -> bool:
         self._fail()
@@ -305,7 +352,33 @@ class FakeChat:
     def begin_visit(self, caller: Caller, body: dict[str, Any]) -> Visit:
         self.visits.append((caller, body))
         is_known = body.get("visitor_token") in self.visitors
-        return Visit(visitor_id="visitor-1", visit_id="visit-1", visitor_token=None if is_known else "new-token")
+        behind = self.cookies.get(body.get("cookie_secret", ""))
+        return Visit(
+            visitor_id="visitor-1",
+            visit_id="visit-1",
+            visitor_token=None if is_known else behind or "new-token",
+            is_known=is_known or behind is not None,
+        )
+
+    def give_consent(self, caller: Caller, body: dict[str, Any]) -> NewCookie:
+        self.consents.append((caller, body))
+        self.cookies["new-secret"] = body["visitor_token"]
+        return NewCookie(secret="new-secret", expires_at=now() + timedelta(days=body["lasts_days"]))
+
+    def withdraw_consent(self, caller: Caller, body: dict[str, Any]) -> None:
+        self.withdrawals.append((caller, body))
+        self.cookies.pop(body["secret"], None)
+
+    def invite(self, caller: Caller, every_hours: int) -> bool:
+        self.invited.append(every_hours)
+        return len(self.invited) == 1
+
+    def visit(self, caller: Caller, conversation_id: str) -> Any:
+        self.conversation(caller, conversation_id)
+        return {"captured": {"ip": "203.0.113.0"}, "trail": [{"url": "https://shop.example/a", "title": "A"}]}
+
+    def erasure_known(self, customer_id: str, erasure_id: str) -> Any:
+        return next((each for each in self.erasures.values() if each["erasure_id"] == erasure_id), None)
 
     def introspect(self, token: str) -> Visitor | None:
         return self.visitors.get(token)
@@ -317,6 +390,7 @@ class FakeChat:
         return {
             "visitor": {"visitor_id": caller.subject, "name": caller.name, "created_at": "2026-01-01T00:00:00Z"},
             "visits": [],
+            "consents": [],
             "captures": {one: {"user_agent": "Firefox"} for one in self.conversations_by_id},
         }
 
@@ -432,6 +506,10 @@ class FakeSurveys:
         self.answered: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.refusal: RemoteProblem | None = None
+        self.by_address: dict[str, list[str]] = {}
+
+    def visitors_of_address(self, customer_id: str, email: str) -> list[str]:
+        return self.by_address.get(email, [])
 
     def survey(self, caller: Caller, site_id: str, placement: str) -> Any:
         return self.surveys.get((site_id, placement))

@@ -1,6 +1,6 @@
 """Signing in and out, API tokens, and who a secret stands for."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -27,8 +27,12 @@ def sign_in(
     sessions: SessionStore,
     passwords: Passwords,
     limits: SessionLimits,
+    remembered: timedelta | None = None,
 ) -> tuple[str, Session, Operator]:
-    """A new session and its secret, which is told this once. Raises ``WrongCredentials``, whichever was wrong."""
+    """A new session and its secret, which is told this once. Raises ``WrongCredentials``, whichever was wrong.
+
+    With ``remembered`` it lives so long, used or not.
+    """
     operator = _proven(email, password, operators=operators, passwords=passwords)
     secret = model.new_secret(model.SESSION_PREFIX)
     session = Session(
@@ -40,7 +44,8 @@ def sign_in(
         user_agent=user_agent[: model.LONGEST_USER_AGENT],
         created_at=now,
         last_used_at=now,
-        expires_at=now + limits.absolute,
+        expires_at=now + (remembered or limits.absolute),
+        is_remembered=remembered is not None,
     )
     sessions.add(operator.customer_id, session)
     log.info("operator signed in", operator_id=operator.operator_id, session_id=session.session_id)

@@ -59,6 +59,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    is_remembered: bool = False
+    """Its operator asked to stay signed in: it lives unused until it expires."""
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,7 +115,7 @@ class TokenStore:
 
 
 def _live(now: datetime, idle: timedelta) -> Document:
-    return {"expires_at": {"$gt": now}, "last_used_at": {"$gt": now - idle}}
+    return {"expires_at": {"$gt": now}, "$or": [{"is_remembered": True}, {"last_used_at": {"$gt": now - idle}}]}
 
 
 def _unexpired(now: datetime) -> Document:

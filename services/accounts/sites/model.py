@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 IpCapture = Literal["full", "truncated", "off"]
+PageCapture = Literal["full", "path", "off"]
 
 DEFAULT_TEXTS = {
     "title": "Chat with us",
@@ -42,6 +43,31 @@ class ColorNotValid(ValueError):
     """A color is # and six hexadecimal digits."""
 
 
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the widget says by itself to a visitor who has not asked anything: when, and how often at most."""
+
+    text: str
+    after_seconds: int
+    after_pages: int
+    every_hours: int
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What an owner decides about the visitors of a site: what is captured of them, and what may be done with them.
+
+    ``page_capture`` is about the address of the page and of the one before: with what follows its ``?``, without, or
+    not at all; ``has_trail`` about all the pages of a visit. What is off is written nowhere.
+    """
+
+    ip_capture: IpCapture = "full"
+    has_browser: bool = True
+    has_language: bool = True
+    page_capture: PageCapture = "path"
+    has_trail: bool = True
+    has_cookies: bool = False
+    invitation: Invitation | None = None
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     site_id: str
     customer_id: str
@@ -51,8 +77,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     departments: tuple[str, ...] = ()
     texts: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_TEXTS))
     color: str = "#1f6feb"
-    ip_capture: IpCapture = "full"
-    has_cookies: bool = False
+    choices: Choices = Choices()
     created_at: datetime
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from chassis import auth
 from services.accounts.bootstrap import context
 from services.accounts.operators.model import ROLES
 from services.accounts.sites import actions
-from services.accounts.sites.schemas import SiteReply, SitesReply
+from services.accounts.sites.schemas import ChoicesBody, SiteReply, SitesReply
 
 blueprint = APIBlueprint("sites", __name__, url_prefix="/internal/v1/sites")
 
@@ -26,3 +26,12 @@ def sites() -> SitesReply:
     """The caller's customer's sites."""
     found = actions.sites_of(auth.customer(), sites=context().sites)
     return SitesReply(sites=[SiteReply.of(site) for site in found])
+
+
+@blueprint.put("/<site_id>/choices")
+@blueprint.input(ChoicesBody, arg_name="body")
+@blueprint.output(SiteReply)
+@auth.require_role("owner", "admin")
+def choose(site_id: str, body: ChoicesBody) -> SiteReply:
+    """What is captured of the site's visitors, and what may be done with them."""
+    return SiteReply.of(actions.choose(auth.customer(), site_id, body.choices, sites=context().sites))

@@ -30,6 +30,9 @@ OPERATOR: list[Any] = ["session", "api_token"]
 SESSION: list[Any] = ["session"]
 STAFF: list[Any] = ["staff"]
 
+FORMS = frozenset({"questions.ask", "questions.confirm"})
+"""The pages that work without a script: what they post is a form, and is refused from other origins by themselves."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -105,6 +108,11 @@ def visitor() -> tuple[Caller, Visitor]:
     return caller, found
 
 
+def wants_privacy() -> bool:
+    """Whether the browser sends Global Privacy Control: then nobody is asked for a cookie, and none is used."""
+    return request.headers.get("Sec-GPC") == "1"
+
+
 def presented_token() -> str:
     """The bearer token that came along, whoever's it is."""
     return _bearer()
@@ -130,6 +138,8 @@ def refuse_other_origins(*, is_silence_fine: bool) -> None:
 
 def refuse_other_bodies() -> None:
     """Whatever has a body has JSON: no form of another site can send that without asking first."""
+    if request.endpoint in FORMS:
+        return
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
     if has_body and request.method not in SAFE_METHODS and not request.is_json:
         raise Problem(415, "unsupported-media-type", "The body must be application/json.")

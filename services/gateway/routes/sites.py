@@ -17,3 +17,13 @@ blueprint = APIBlueprint("sites", __name__, url_prefix="/api/v1/sites")
 def list_sites() -> Any:
     """The customer's sites."""
     return context().accounts.sites(access.operator("surveys"))
+
+
+@blueprint.put("/<opaque:site_id>/choices")
+@blueprint.input(schemas.ChoicesIn)
+@blueprint.output(schemas.SiteOut)
+@blueprint.doc(security=access.OPERATOR, responses={404: "No such site, or not one of yours."})
+def choose(site_id: str, json_data: schemas.ChoicesIn) -> Any:
+    """What is captured of the site's visitors, whether they may be asked for a cookie, and how they are invited."""
+    caller = access.operator("surveys", *access.ADMINS)
+    return context().accounts.choose(caller, site_id, json_data.model_dump(mode="json"))

@@ -3,10 +3,11 @@
 Another noun brings a module with a ``blueprint`` whose every view begins with ``access.staff(…)``, and its line here.
 """
 
-from services.gateway.routes.staff import policy, sessions, surveys
+from services.gateway.routes.staff import inquiries, policy, sessions, surveys
 
 BLUEPRINTS = (
     sessions.blueprint,
     policy.blueprint,
     surveys.blueprint,
+    inquiries.blueprint,
 )

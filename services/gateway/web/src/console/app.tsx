@@ -10,6 +10,7 @@ import * as api from "./api";
 import { Desk } from "./desk";
 import { InboxPage } from "./inbox-page";
 import { type Route, hrefOf } from "./route";
+import { SitesPage } from "./sites-page";
 import { SurveyPage } from "./survey-page";
 import { TranscriptPage } from "./transcript-page";
 import { TranscriptsPage } from "./transcripts-page";
@@ -50,7 +51,7 @@ export function App({ route }: { route: Observable<Route> }) {
         </div>
       );
     case "signed-out":
-      return <SignIn why={session.why} signIn={api.signIn} onSignedIn={({ operator }) => setSession({ name: "signed-in", operator })} />;
+      return <SignIn why={session.why} signIn={api.signIn} rememberedDays={30} onSignedIn={({ operator }) => setSession({ name: "signed-in", operator })} />;
     case "signed-in":
       return (
         <SignedIn
@@ -95,13 +96,14 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
       <ConnectionLine connection={desk.connection} />
       {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
       {place.name === "survey" && <SurveyPage place={place} isAdmin={api.isAdmin(operator)} />}
+      {place.name === "sites" && <SitesPage isAdmin={api.isAdmin(operator)} />}
       {place.name === "transcripts" && <TranscriptsPage />}
       {place.name === "transcript" && <TranscriptPage key={place.transcript_id} transcriptId={place.transcript_id} />}
     </div>
   );
 }
 
-const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Surveys", transcripts: "Transcripts", transcript: "Transcript" };
+const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Surveys", sites: "Sites", transcripts: "Transcripts", transcript: "Transcript" };
 
 interface TopBarProps {
   desk: Desk;
@@ -141,6 +143,9 @@ function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
         </a>
         <a href={hrefOf.survey} data-testid="survey" {...(place.name === "survey" && { "aria-current": "page" as const })}>
           Surveys
+        </a>
+        <a href={hrefOf.sites} data-testid="sites" {...(place.name === "sites" && { "aria-current": "page" as const })}>
+          Sites
         </a>
       </nav>
       <div class="me">

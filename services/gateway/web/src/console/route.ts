@@ -13,6 +13,7 @@ export interface SurveyPlace {
 export type Route =
   | { name: "inbox"; conversation_id: string | null }
   | ({ name: "survey" } & SurveyPlace)
+  | { name: "sites" }
   | { name: "transcripts" }
   | { name: "transcript"; transcript_id: string };
 
@@ -22,6 +23,7 @@ const VIEWS: readonly string[] = ["questions", "report", "responses"];
 export function parseRoute(hash: string): Route {
   const [place, id, ...more] = hash.replace(/^#\/?/, "").split("/").map(decoded);
   if (place === "transcripts") return id ? { name: "transcript", transcript_id: id } : { name: "transcripts" };
+  if (place === "sites") return { name: "sites" };
   if (place === "survey") return { name: "survey", site_id: id || null, ...surveyPlace(more) };
   return { name: "inbox", conversation_id: (place === "conversations" && id) || null };
 }
@@ -45,6 +47,7 @@ export const hrefOf = {
   inbox: "#/",
   transcripts: "#/transcripts",
   survey: "#/survey",
+  sites: "#/sites",
   surveyOf: (siteId: string, placement: Placement, view: SurveyView) => `#/survey/${encodeURIComponent(siteId)}/${placement}/${view}`,
   conversation: (conversationId: string) => `#/conversations/${encodeURIComponent(conversationId)}`,
   transcript: (transcriptId: string) => `#/transcripts/${encodeURIComponent(transcriptId)}`,

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { useObservable } from "../shared/observable";
@@ -15,6 +16,7 @@ export function App({ chat }: { chat: Chat }) {
   const stage = useObservable(chat.stage);
   const hasToggled = useRef(false);
   const config = "config" in stage ? stage.config : null;
+  const greeter = useObservable(chat.greeter);
   useLayoutEffect(() => applyAccent(config?.theme.color), [config]);
 
   const toggle = () => {
@@ -26,9 +28,14 @@ export function App({ chat }: { chat: Chat }) {
   if (!isOpen && stage.name === "loading") return null;
   // Focus follows the visitor's own click or key, and never the page load.
   return isOpen ? (
-    <Panel chat={chat} stage={stage} takesFocus={hasToggled.current} onMinimise={toggle} />
+    <Panel chat={chat} stage={stage} takesFocus={hasToggled.current} onMinimise={toggle}>
+      {greeter && <greeter.Question />}
+    </Panel>
   ) : (
-    <Launcher chat={chat} takesFocus={hasToggled.current} onOpen={toggle} />
+    <>
+      {greeter && <greeter.Invitation onOpen={toggle} />}
+      <Launcher chat={chat} takesFocus={hasToggled.current} onOpen={toggle} />
+    </>
   );
 }
 
@@ -37,9 +44,10 @@ interface PanelProps {
   stage: Stage;
   takesFocus: boolean;
   onMinimise: () => void;
+  children: ComponentChildren;
 }
 
-function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
+function Panel({ chat, stage, takesFocus, onMinimise, children }: PanelProps) {
   const title = useRef<HTMLHeadingElement>(null);
   useLayoutEffect(() => {
     if (takesFocus) title.current?.focus();
@@ -63,6 +71,7 @@ function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
           <MinimiseIcon />
         </Button>
       </header>
+      {children}
       <Body chat={chat} stage={stage} />
     </main>
   );
@@ -70,7 +79,7 @@ function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
 
 function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
   const showsOwnData = useObservable(chat.showsOwnData);
-  if (stage.name === "erased" || (showsOwnData && chat.isKnown)) return <OwnDataOnDemand chat={chat} stage={stage} />;
+  if (stage.name === "erased" || (showsOwnData && chat.token)) return <OwnDataOnDemand chat={chat} stage={stage} />;
   switch (stage.name) {
     case "loading":
       return <Loading />;
