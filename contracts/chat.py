@@ -182,7 +182,7 @@ class ConversationClosed(ConversationEvent, frozen=True, kw_only=True):
     last_seq: int
     digest: str
     trail: tuple[Page, ...] = ()
-    """The pages of the visit up to the end of the conversation, the first one first; empty where the site wants none."""
+    """The pages of the visit up to the end of the conversation, the first one first; none where the site wants none."""
 
 
 class PolicyAcknowledged(ConversationEvent, frozen=True, kw_only=True):

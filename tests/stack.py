@@ -16,7 +16,11 @@ from tests.edge.browser import launched
 from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
-POLICY = {"VELARO_SWEEP_POLICY_EVERY": "PT1S", "VELARO_NOTICE_CLAIMED_FOR": "PT3S", "VELARO_SEND_INQUIRY_MAILS_EVERY": "PT1S"}
+POLICY = {
+    "VELARO_SWEEP_POLICY_EVERY": "PT1S",
+    "VELARO_NOTICE_CLAIMED_FOR": "PT3S",
+    "VELARO_SEND_INQUIRY_MAILS_EVERY": "PT1S",
+}
 ERASING = {"VELARO_ERASURE_LOOK_AFTER": "PT1S", "VELARO_ERASURE_RETRY_AFTER": "PT2S"}
 HASTE = {
     "chat-consumer": ERASING,
@@ -24,7 +28,13 @@ HASTE = {
     "transcripts-beat": ARCHIVING,
     "accounts-worker": POLICY,
     "accounts-beat": POLICY,
-    "gateway": {"VELARO_SIGN_INS_PER_MINUTE": "10000", "VELARO_DRAIN_SECONDS": "2", "VELARO_POLICY_REFRESH": "1", "VELARO_SITE_CACHE": "1"},
+    "gateway": {
+        "VELARO_SIGN_INS_PER_MINUTE": "10000",
+        "VELARO_DRAIN_SECONDS": "2",
+        "VELARO_POLICY_REFRESH": "1",
+        "VELARO_SITE_CACHE": "1",
+        "VELARO_QUESTIONS_PER_MINUTE": "10000",
+    },
 }
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 import structlog
 
 from chassis.bus import Bus, Reject
@@ -226,7 +225,7 @@ def show_conversation(
 def show_visit(
     customer_id: str, conversation_id: str, *, conversations: ConversationStore, visitors: VisitorStore
 ) -> tuple[Capture, tuple[Page, ...]]:
-    """What is known of the visitor of a conversation that is not sealed: what was captured, and where they have been."""
+    """Of the visitor of a conversation that is not sealed: what was captured, and where they have been."""
     conversation = conversations.conversation(customer_id, conversation_id)
     if conversation is None or conversation.erased_at or conversation.is_sealed:
         raise ConversationNotFound

@@ -652,7 +652,7 @@ class ErasedCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnData(msgspec.Struct, frozen=True, kw_only=True):
-    """What chat holds of a visitor: themselves, their visits, their consents, what was captured where the log is here."""
+    """What chat holds of a visitor: themselves, visits, consents, and what was captured where the log is still here."""
 
     visitor: Visitor
     visits: list[Visit]

@@ -1,4 +1,4 @@
-"""What the owner of a site lets us keep of its visitors. The rest does not leave this process, and is nowhere written."""
+"""What the owner of a site lets us keep of its visitors. The rest does not leave this process, written or not."""
 
 import re
 from collections.abc import Callable
@@ -41,9 +41,7 @@ class Choices(msgspec.Struct, frozen=True):
     invitation: Invitation | None = None
 
 
-def captured(
-    choices: Choices, *, address: str, user_agent: str, language: str, page: dict[str, str]
-) -> dict[str, Any]:
+def captured(choices: Choices, *, address: str, user_agent: str, language: str, page: dict[str, str]) -> dict[str, Any]:
     """Of all that a browser tells, what may be kept."""
     return {
         "ip": reduced(address, choices.ip_capture),

@@ -29,12 +29,16 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     ) -> None:
         """Have the browser keep it until then, or until it is closed."""
         response.set_cookie(
-            self.called(settings, suffix), value, expires=until, **self._attributes(settings)  # type: ignore[arg-type]
+            self.called(settings, suffix),
+            value,
+            expires=until,
+            **self._attributes(settings),  # type: ignore[arg-type]
         )
 
     def delete(self, response: Response, settings: Settings, *, suffix: str = "") -> None:
         response.delete_cookie(
-            self.called(settings, suffix), **self._attributes(settings)  # type: ignore[arg-type]
+            self.called(settings, suffix),
+            **self._attributes(settings),  # type: ignore[arg-type]
         )
 
     def _attributes(self, settings: Settings) -> dict[str, object]:

@@ -68,7 +68,11 @@ def test_it_counts_for_its_customer_and_site_alone(arrive, agree, elsewhere):
 def test_nobody_agrees_for_a_token_that_is_not_of_the_site(arrive, agree):
     _, token, _ = arrive()
 
-    for wrong in ({"token": "guessed"}, {"token": token, "customer_id": "customer-2"}, {"token": token, "site_id": "s"}):
+    for wrong in (
+        {"token": "guessed"},
+        {"token": token, "customer_id": "customer-2"},
+        {"token": token, "site_id": "s"},
+    ):
         with pytest.raises(VisitorNotFound):
             agree(**wrong)
 

@@ -58,7 +58,7 @@ def secure_gateway(instance: Instance, folder: Path) -> Iterator[str]:
 
 def _is_ready(port: int) -> bool:
     try:
-        return requests.get(f"https://127.0.0.1:{port}/ready", timeout=2, verify=False).ok  # noqa: S501
+        return requests.get(f"https://127.0.0.1:{port}/ready", timeout=2, verify=False).ok
     except requests.ConnectionError:
         return False
 
@@ -81,9 +81,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
     certificate, private = folder / "gateway.pem", folder / "gateway.key"
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate, private
 

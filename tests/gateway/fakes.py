@@ -73,9 +73,7 @@ class AnsweringBus(RecordingBus):
         return sending
 
 
-SOME_CHOICES = Choices(
-    ip_capture="truncated", has_browser=True, has_language=True, page_capture="full", has_trail=True
-)
+SOME_CHOICES = Choices(ip_capture="truncated", has_browser=True, has_language=True, page_capture="full", has_trail=True)
 
 
 def a_site(**changes: Any) -> Site:

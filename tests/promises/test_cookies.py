@@ -1,17 +1,27 @@
-"""Promise 8: a cookie recognises who comes back, where the site wants that, the visitor agreed, and no signal forbids it.
+"""Promise 8: a cookie recognises who comes back, where the site wants it, they agreed, and no signal forbids it.
 
 Refusing it costs nothing but that; and nobody is invited again and again.
 """
 
 import ast
+import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from time import time
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    FrameLocator,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from chassis.testing import eventually
 from deploy.local import demo
@@ -267,9 +277,7 @@ class TestSigningIn:
             found = client["accounts"]["sessions"]
             found.update_many({"customer_id": customer.customer_id}, [{"$set": {"last_used_at": three_hours_ago()}}])
         eventually(
-            lambda: (
-                [self.current(customer, sessions[name]).status_code for name in ("plain", "kept")] == [401, 200]
-            ),
+            lambda: [self.current(customer, sessions[name]).status_code for name in ("plain", "kept")] == [401, 200],
             timeout=20,
         )
 
@@ -316,14 +324,14 @@ class TestThePublicPage:
         assert browser_code == []
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser that finds every name under .test on this machine."""
-    with sync_playwright() as playwright:
-        flags = [*browsers.FLAGS, "--host-resolver-rules=MAP *.test 127.0.0.1"]
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield started
-        started.close()
+HERE = {
+    "executable_path": "/usr/bin/chromium",
+    "args": [*browsers.FLAGS, "--host-resolver-rules=MAP *.test 127.0.0.1"],
+}
+"""A browser that finds every name under .test on this machine."""
+
+REFUSING = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+"""What stands in the preferences of a person who lets no website keep anything."""
 
 
 def invited(widget: FrameLocator, page: Page) -> None:
@@ -341,9 +349,15 @@ def not_invited(page: Page, widget: FrameLocator) -> None:
 @pytest.mark.timeout(400)
 class TestInTheBrowser:
     @pytest.fixture(scope="class")
-    def browser(self) -> Iterator[Browser]:
-        with chromium() as started:
-            yield started
+    def driver(self) -> Iterator[Playwright]:
+        with sync_playwright() as playwright:
+            yield playwright
+
+    @pytest.fixture(scope="class")
+    def browser(self, driver: Playwright) -> Iterator[Browser]:
+        started = driver.chromium.launch(**HERE)
+        yield started
+        started.close()
 
     @pytest.fixture(scope="class")
     def gateway(self, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -453,24 +467,18 @@ class TestInTheBrowser:
             context.close()
 
     def test_with_every_cookie_and_storage_refused_the_whole_chat_works(
-        self, browser: Browser, gateway: str, shopkeeper: Customer
+        self, driver: Playwright, gateway: str, shopkeeper: Customer, tmp_path: Path
     ) -> None:
-        context = self.context_of(browser, gateway, shopkeeper)
-        context.add_init_script(
-            "for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches'])"
-            " Object.defineProperty(window, name, { get() { throw new DOMException('refused', 'SecurityError') } });"
-            "Object.defineProperty(document, 'cookie', { get() { throw new DOMException('refused') },"
-            " set() { throw new DOMException('refused') } })"
-        )
-
-        def without_cookies(route: Any) -> None:
-            answer = route.fetch(headers={k: v for k, v in route.request.headers.items() if k != "cookie"})
-            kept = {k: v for k, v in answer.headers.items() if k != "set-cookie"}
-            route.fulfill(response=answer, headers=kept)
-
-        context.route(f"{gateway}/api/**", without_cookies)
+        preferences = tmp_path / "Default" / "Preferences"
+        preferences.parent.mkdir()
+        preferences.write_text(json.dumps(REFUSING))
+        context = driver.chromium.launch_persistent_context(tmp_path, ignore_https_errors=True, **HERE)
+        third_party.serve_site(context, SHOP, gateway, shopkeeper.site_key)
         page = context.new_page()
         widget = third_party.visit(page, f"{SHOP}/")
+        expect(widget.get_by_test_id("launcher")).to_be_visible()
+        with pytest.raises(Error, match="Access is denied"):
+            page.frames[-1].evaluate("sessionStorage.length")
         widget.get_by_test_id("launcher").click()
         widget.get_by_test_id("cookie-yes").click()
         self.answer(widget, "Nobody")

@@ -87,7 +87,9 @@ def test_the_record_has_every_word_and_what_the_browser_told(chosen: Callable[..
     assert captured["page"]["referrer"] == "https://search.example/?q=pots"
 
 
-def test_the_trail_is_on_the_record_from_the_first_page_of_the_visit_to_the_last(chosen: Callable[..., Customer]) -> None:
+def test_the_trail_is_on_the_record_from_the_first_page_of_the_visit_to_the_last(
+    chosen: Callable[..., Customer],
+) -> None:
     customer = chosen(**ALL)
     visitor, operator = Visitor(customer.base_url, customer.site_key), customer.operator()
     visitor.edge.bear(visitor.visit(page("/", "Home"))["visitor_token"])

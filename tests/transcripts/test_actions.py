@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from chassis.http import ServiceUnavailable
-from contracts.chat import Capture, MessagePosted
+from contracts.chat import Capture, MessagePosted, Page
 from contracts.payload import Event
 from contracts.transcripts import TranscriptSealed
 from services.transcripts import actions
@@ -99,6 +99,16 @@ def test_every_event_may_come_twice(context: Context, store: TranscriptStore):
     assert store.get(dialogue.customer_id, dialogue.conversation_id) == before
     assert len(texts(dialogue, store=store)) == 3
     assert len(announced(context)) == 1
+
+
+def test_the_pages_of_the_visit_are_on_the_record_and_stay_when_the_end_is_told_again_without(store: TranscriptStore):
+    dialogue = Dialogue()
+    trail = (Page(url="https://shop.example/"), Page(url="https://shop.example/2", seen_at=dialogue.began_at))
+    actions.record([*dialogue.events[:-1], msgspec.structs.replace(dialogue.closed, trail=trail)], store=store)
+    seal(dialogue, store=store)
+    actions.record([dialogue.closed], store=store)
+
+    assert store.get(dialogue.customer_id, dialogue.conversation_id).trail == trail
 
 
 def test_many_conversations_in_one_shuffled_batch_are_all_recorded(store: TranscriptStore):

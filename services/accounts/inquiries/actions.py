@@ -177,7 +177,7 @@ def send_mails(
     mailer: Mailer,
     clock: Callable[[], datetime] = present,
 ) -> int:
-    """Send what is due, up to some at a time; how many went out. While the server is away, nothing counts as refused."""
+    """Send some of what is due; how many went out. While the server is away, nothing counts as refused."""
     mail = inquiries.claim(now=clock(), lasts=claimed_for)
     sent = 0
     if mail is None:

@@ -21,9 +21,7 @@ DESK: tuple[auth.StaffRole, ...] = ("staff-support", "staff-legal")
 def ask(body: schemas.FormBody) -> schemas.NumberReply:
     """Somebody has sent the form. Whether their address, or the site, is known is told to nobody."""
     here = context()
-    letter = actions.form_letter(
-        body.form_id, email=body.email, subject=body.subject, text=body.text, wish=body.wish
-    )
+    letter = actions.form_letter(body.form_id, email=body.email, subject=body.subject, text=body.text, wish=body.wish)
     try:
         site = here.sites.by_key(body.site_key) if body.site_key else None
     except SiteNotFound:

@@ -108,9 +108,7 @@ class InquiryStore:
             )
         return _inquiry(found)
 
-    def _begin(
-        self, fresh: Inquiry, letter: Letter, now: datetime, reply: Reply, session: ClientSession
-    ) -> Inquiry:
+    def _begin(self, fresh: Inquiry, letter: Letter, now: datetime, reply: Reply, session: ClientSession) -> Inquiry:
         counted = self._numbers.find_one_and_update(
             {"_id": "last"},
             [{"$set": {"number": {"$add": [{"$ifNull": ["$number", FIRST_NUMBER]}, 1]}}}],
@@ -199,7 +197,9 @@ class InquiryStore:
     @unavailable()
     def set_sent(self, mail: Outgoing, *, now: datetime) -> None:
         """The server took it. Its text is with the inquiry, and a link in it is nobody's but the addressee's."""
-        self._mails.update_one({"_id": mail.mail_id}, {"$set": {"state": "sent", "sent_at": now}, "$unset": {"text": ""}})
+        self._mails.update_one(
+            {"_id": mail.mail_id}, {"$set": {"state": "sent", "sent_at": now}, "$unset": {"text": ""}}
+        )
 
     @unavailable()
     def set_back(self, mail: Outgoing, *, due_at: datetime | None, is_refused: bool) -> None:

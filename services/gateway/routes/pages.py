@@ -73,7 +73,9 @@ def policy(version: str | None = None) -> Response:
 @blueprint.get("/privacy/cookies")
 def cookies_there_are() -> Response:
     """Every cookie there is, for everybody; without any script."""
-    return plain_page("cookies.html", cookies=cookies.ALL, settings=context().settings, remembered_days=cookies.REMEMBERED.days)
+    return plain_page(
+        "cookies.html", cookies=cookies.ALL, settings=context().settings, remembered_days=cookies.REMEMBERED.days
+    )
 
 
 def plain_page(template: str, *, form_action: str = "'none'", **values: Any) -> Response:

@@ -72,9 +72,7 @@ def end(site: Site, because: Withdrawal, here: Context) -> None:
         here.chat.withdraw_consent(public(site), body)
 
 
-def answer(
-    body: dict[str, Any], site: Site, *, cookie: NewCookie | None, is_dead: bool, here: Context
-) -> Response:
+def answer(body: dict[str, Any], site: Site, *, cookie: NewCookie | None, is_dead: bool, here: Context) -> Response:
     """The answer to a visit: with a new cookie; or to delete one that came along and is dead, or wanted no more."""
     response = Response(msgspec.json.encode(body), status=201, mimetype="application/json")
     if cookie is not None:

@@ -192,9 +192,7 @@ def test_a_link_is_kept_as_a_hash_and_its_mail_loses_it_once_it_is_sent(context,
     found = context.inquiries.confirmation(actions.hash_of(token), now=NOW)
     assert (found.email, found.wish, found.customer_id) == ("vera@post.example", "erasure", "c1")
     everything = [
-        str(document)
-        for name in context.database.list_collection_names()
-        for document in context.database[name].find()
+        str(document) for name in context.database.list_collection_names() for document in context.database[name].find()
     ]
     assert not any(token in document for document in everything)
 

@@ -94,7 +94,9 @@ def test_no_bytes_are_too_broken_to_be_a_letter(raw, mail_from):
     (read.text + read.subject).encode()
 
 
-@pytest.mark.parametrize("text", ["", "vera", "a@b@c", "a b@c.example", "a@c.example\nBcc: x@y", "<a@b.example>", "a@b,c"])
+@pytest.mark.parametrize(
+    "text", ["", "vera", "a@b@c", "a b@c.example", "a@c.example\nBcc: x@y", "<a@b.example>", "a@b,c"]
+)
 def test_what_is_no_mailbox_is_none(text):
     assert mailbox(text) == ""
 

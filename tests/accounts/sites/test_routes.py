@@ -2,7 +2,6 @@ import pytest
 
 from tests.accounts.builders import a_site
 
-
 CHOICES = {
     "ip_capture": "full",
     "has_browser": True,

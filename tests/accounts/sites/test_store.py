@@ -4,7 +4,6 @@ import pytest
 from services.accounts.sites.model import Choices, Invitation, SiteKeyTaken, SiteNotFound
 from tests.accounts.builders import a_site
 
-
 INVITATION = Invitation(text="Hello?", after_seconds=20, after_pages=2, every_hours=24)
 
 

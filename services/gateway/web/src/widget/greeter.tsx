@@ -18,8 +18,8 @@ export class Greeter {
   readonly isAsking = new Observable(false);
   readonly hasCookie = new Observable(false);
   readonly isInviting = new Observable(false);
-  #pages = 1;
-  #told: string;
+  #pages = 0;
+  #told = "";
   #isDone = false;
 
   constructor(
@@ -30,7 +30,7 @@ export class Greeter {
     const { cookies } = config;
     const { host } = chat;
     const isForbidden = (navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl === true;
-    this.#told = isTold ? host.currentPage.url : "";
+    if (isTold) [this.#told, this.#pages] = [host.currentPage.url, 1];
     this.hasCookie.set(Boolean(cookies?.enabled && cookies.is_set));
     this.isAsking.set(Boolean(cookies?.enabled && !cookies.is_set && !isForbidden && !hasDeclined(COOKIE, chat.siteKey)));
     host.onPage = () => void this.#tell();
@@ -41,7 +41,7 @@ export class Greeter {
 
   async #begin(): Promise<void> {
     if (!this.chat.token && this.hasCookie.value) await this.#recognise().catch(() => undefined);
-    else await this.#tell();
+    await this.#tell();
     const { invitation, online } = this.config;
     if (!invitation || !online || this.chat.stage.value.name !== "start" || hasDeclined(INVITATION, this.chat.siteKey)) return;
     setTimeout(() => void this.#invite(invitation.after_pages), invitation.after_seconds * 1_000);
