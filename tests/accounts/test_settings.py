@@ -27,6 +27,10 @@ def test_the_readme_names_every_route(client):
         if rule.rule.startswith("/internal"):
             for method in rule.methods - {"HEAD", "OPTIONS"}:
                 path = (
-                    rule.rule.replace("<site_key>", "KEY").replace("<token_id>", "ID").replace("<version>", "VERSION")
+                    rule.rule.replace("<site_key>", "KEY")
+                    .replace("<site_id>", "ID")
+                    .replace("<inquiry_id>", "ID")
+                    .replace("<token_id>", "ID")
+                    .replace("<version>", "VERSION")
                 )
                 assert f"| `{method} {path}" in text

@@ -288,6 +288,18 @@ class FakeInquiries:
         self.asked.append(body)
         return 1001
 
+    def inquiries(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return {"inquiries": [], "next": None}
+
+    def inquiry(self, caller: Caller, inquiry_id: str) -> Any:
+        raise NOT_FOUND
+
+    def answer(self, caller: Caller, inquiry_id: str, body: dict[str, Any]) -> Any:
+        raise NOT_FOUND
+
+    def close(self, caller: Caller, inquiry_id: str) -> Any:
+        raise NOT_FOUND
+
     def confirmation(self, token: str) -> Confirmation | None:
         return self.links.get(token)
 
@@ -475,6 +487,7 @@ class FakeTranscripts:
             "operators": ["Olga"],
             "messages": [msgspec.to_builtins(a_message(1, text="<script>alert(1)</script>"))],
             "captured": {"ip": "192.0.2.0", "browser": "Firefox", "os": "Linux"},
+            "trail": [{"url": "https://shop.example/<a>", "title": "<i>A</i>", "seen_at": "2026-01-01T00:00:00Z"}],
             "responses": [],
             "acknowledged_policy_version": "3",
             "last_seq": 1,

@@ -67,7 +67,7 @@ def name_of(customer: Customer) -> str:
 def newcomer(customer: Customer, **headers: str) -> Visitor:
     """Somebody who has no token and no cookie."""
     visitor = Visitor(customer.base_url, customer.site_key)
-    visitor.edge._session.headers |= headers
+    visitor.edge._session.headers.update(headers)
     return visitor
 
 
@@ -88,7 +88,7 @@ def back_with(visitor: Visitor, customer: Customer | None = None, **headers: str
     """Another day: the same browser without the token."""
     key = customer.site_key if customer else visitor.site_key
     again = Visitor(visitor.edge.base_url, key)
-    again.edge._session.headers |= headers
+    again.edge._session.headers.update(headers)
     again.edge._session.cookies.set(f"visitor-{key}", cookie_of(visitor) or "")
     again.edge.bear(again.visit(PAGE)["visitor_token"])
     return again

@@ -60,6 +60,7 @@ def test_a_transcript_is_shown_with_its_words_capture_and_answers(client: FlaskC
             "language": "de-AT",
             "page": {"url": "https://shop.example/basket", "title": "Basket", "referrer": "https://shop.example/"},
         },
+        "trail": [],
         "responses": [
             {
                 "survey_id": "survey",

@@ -108,7 +108,7 @@ def _decoded(part: Message) -> str:
 
 def _plain(text: str) -> str:
     """Without NULs, and without halves of characters, which nothing could store."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return text.replace("\r\n", "\n").replace("\0", "").encode("utf-8", "replace").decode()
 
 
 class _Words(HTMLParser):

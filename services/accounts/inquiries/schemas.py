@@ -38,7 +38,7 @@ class FormBody(Body):
     form_id: Id
     email: Annotated[str, StringConstraints(max_length=254), AfterValidator(_mailbox)]
     subject: Annotated[
-        str, StringConstraints(strip_whitespace=True, max_length=LONGEST_SUBJECT, pattern=r"^[^\r\n\0]*$")
+        str, StringConstraints(strip_whitespace=True, max_length=LONGEST_SUBJECT, pattern=r"^[^\r\n\x00]*$")
     ] = ""
     text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_TEXT), AfterValidator(_text)] = ""
     wish: Wish = "question"
@@ -128,7 +128,7 @@ def cursor(inquiry: Inquiry) -> str:
 def place_of(text: str) -> Place:
     """The place that a cursor stands for."""
     try:
-        place = msgspec.json.decode(base64.b64decode(text, altchars=b"-_", validate=True), type=Place)
+        place: Place = msgspec.json.decode(base64.b64decode(text, altchars=b"-_", validate=True), type=Place)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise ValueError("is not a cursor of this list") from error
     if place[0].tzinfo is None or not 0 <= place[1] < 2**53:

@@ -116,7 +116,7 @@ class InquiryStore:
             session=session,
             return_document=ReturnDocument.AFTER,
         )
-        inquiry = msgspec.structs.replace(fresh, number=counted["number"])
+        inquiry = msgspec.structs.replace(fresh, number=(counted or {})["number"])
         mail, confirmation = reply(inquiry) if self._may_answer(letter, now, session) else (None, None)
         if mail is not None:
             inquiry = msgspec.structs.replace(inquiry, message_ids=(*inquiry.message_ids, mail.message_id))
@@ -179,7 +179,10 @@ class InquiryStore:
 
     @unavailable()
     def delivery(self, inquiry_id: str) -> Delivery:
-        each = [{"$match": {"inquiry_id": inquiry_id}}, {"$group": {"_id": "$state", "count": {"$sum": 1}}}]
+        each: list[Document] = [
+            {"$match": {"inquiry_id": inquiry_id}},
+            {"$group": {"_id": "$state", "count": {"$sum": 1}}},
+        ]
         counts = {found["_id"]: found["count"] for found in self._mails.aggregate(each)}
         return msgspec.convert(counts, Delivery)
 

@@ -18,7 +18,7 @@ class Cookies(Reply):
 
 
 class InvitationBody(Body):
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\0]*$")]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
     after_seconds: Annotated[int, Field(ge=1, le=3600)]
     after_pages: Annotated[int, Field(ge=1, le=50)]
     every_hours: Annotated[int, Field(ge=1, le=24 * 90)]
