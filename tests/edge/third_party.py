@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import requests
@@ -49,16 +50,16 @@ def secure_gateway(instance: Instance, folder: Path) -> Iterator[str]:
             stderr=output,
         )
     try:
-        eventually(lambda: _is_ready(port), timeout=60)
+        eventually(lambda: _is_ready(port, certificate), timeout=60)
         yield url
     finally:
         started.terminate()
         started.wait(60)
 
 
-def _is_ready(port: int) -> bool:
+def _is_ready(port: int, certificate: Path) -> bool:
     try:
-        return requests.get(f"https://127.0.0.1:{port}/ready", timeout=2, verify=False).ok
+        return requests.get(f"https://127.0.0.1:{port}/ready", timeout=2, verify=str(certificate)).ok
     except requests.ConnectionError:
         return False
 
@@ -75,7 +76,9 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(moment - timedelta(days=1))
         .not_valid_after(moment + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(HOST), x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     certificate, private = folder / "gateway.pem", folder / "gateway.key"

@@ -308,6 +308,10 @@ class TestThePublicPage:
         assert "180 days" in page.text
         assert "30 days" in page.text
 
+    def test_the_sign_in_says_the_same_as_the_page(self) -> None:
+        shown = (REPOSITORY / "services/gateway/web/src/console/app.tsx").read_text()
+        assert f"rememberedDays={{{cookies.REMEMBERED.days}}}" in shown
+
     def test_no_line_of_the_code_sets_a_cookie_but_those_that_are_listed(self) -> None:
         setting = {
             path.name
@@ -346,24 +350,27 @@ def not_invited(page: Page, widget: FrameLocator) -> None:
     expect(widget.get_by_test_id("invitation")).to_have_count(0)
 
 
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(driver: Playwright) -> Iterator[Browser]:
+    started = driver.chromium.launch(**HERE)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with third_party.secure_gateway(stack.instance, tmp_path_factory.mktemp("secure")) as url:
+        yield url
+
+
 @pytest.mark.timeout(400)
 class TestInTheBrowser:
-    @pytest.fixture(scope="class")
-    def driver(self) -> Iterator[Playwright]:
-        with sync_playwright() as playwright:
-            yield playwright
-
-    @pytest.fixture(scope="class")
-    def browser(self, driver: Playwright) -> Iterator[Browser]:
-        started = driver.chromium.launch(**HERE)
-        yield started
-        started.close()
-
-    @pytest.fixture(scope="class")
-    def gateway(self, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-        with third_party.secure_gateway(stack.instance, tmp_path_factory.mktemp("secure")) as url:
-            yield url
-
     @pytest.fixture
     def shopkeeper(self, customers: Callable[[], Customer], stack: Stack) -> Customer:
         """A customer with two websites of other origins than ours, who wants cookies and is there to answer."""
