@@ -330,9 +330,13 @@ class TestThePublicPage:
 
 HERE = {
     "executable_path": "/usr/bin/chromium",
-    "args": [*browsers.FLAGS, "--host-resolver-rules=MAP *.test 127.0.0.1"],
+    "args": [
+        *browsers.FLAGS,
+        "--host-resolver-rules=MAP *.test 127.0.0.1",
+        "--disable-features=LocalNetworkAccessChecks",
+    ],
 }
-"""A browser that finds every name under .test on this machine."""
+"""A browser that finds every name under .test on this machine, and lets a website ask it."""
 
 REFUSING = {"profile": {"default_content_setting_values": {"cookies": 2}}}
 """What stands in the preferences of a person who lets no website keep anything."""
