@@ -26,7 +26,7 @@ from chassis.problems import Problem
 StaffRole = Literal["staff-support", "staff-reviewer", "staff-legal", "staff-admin"]
 """People who work for us. Their roles have names of their own, so that no check of a customer's roles lets them in."""
 
-Role = Literal["public", "visitor", "owner", "admin", "operator", "analyst", "service"] | StaffRole
+Role = Literal["public", "visitor", "owner", "admin", "operator", "analyst", "service", "disclosure"] | StaffRole
 STAFF: tuple[StaffRole, ...] = get_args(StaffRole)
 
 ALGORITHM: Literal["Ed25519"] = "Ed25519"
@@ -53,6 +53,8 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     session_id: str | None = None
     site_id: str | None = None
+    grant: str | None = None
+    """What, and nothing else, a caller may see whose role was made for one occasion; in the words of its contract."""
 
 
 class _Claims(msgspec.Struct):

@@ -28,16 +28,22 @@ def run(
     commands: Mapping[str, Command],
     numbered: Mapping[str, Callable[[int], object]] = MappingProxyType({}),
     *,
+    tools: Mapping[str, Callable[[Sequence[str]], object]] = MappingProxyType({}),
     arguments: Sequence[str] | None = None,
 ) -> None:
-    """Be the process that the command line names: one of ``commands``, or of those that need a number."""
+    """Be the process that the command line names: one of ``commands``, or of those that need a number.
+
+    ``tools`` are for people, and read the rest of the command line themselves.
+    """
     match sys.argv[1:] if arguments is None else arguments:
         case [name] if name in commands:
             command = commands[name]
         case [name, number] if name in numbered and number.isdecimal():
             command = partial(numbered[name], int(number))
+        case [name, *rest] if name in tools:
+            command = partial(tools[name], rest)
         case _:
-            forms = [*commands, *(f"{name} NUMBER" for name in numbered)]
+            forms = [*commands, *(f"{name} NUMBER" for name in numbered), *(f"{name} …" for name in tools)]
             _end(EX_USAGE, f"usage: python -m services.{service} {'|'.join(forms)}")
     try:
         command()

@@ -67,6 +67,19 @@ class ServiceClient:
         """Create, or act. Not repeated. ``timeout`` is for what is slow on purpose, as checking a password is."""
         return self._request("POST", path, caller=caller, json=json, params=params, timeout=timeout)
 
+    def send(
+        self, path: str, content: bytes, *, caller: Caller, params: dict[str, Any] | None = None, timeout: float
+    ) -> Any:
+        """Create from a file, which goes as it is, and through memory alone. Not repeated."""
+        return self._decoded(self._answer("POST", path, caller=caller, content=content, params=params, timeout=timeout))
+
+    def fetch(self, path: str, *, caller: Caller, timeout: float) -> tuple[bytes, str]:
+        """A file and its media type. Asked once."""
+        response = self._answer("GET", path, caller=caller, timeout=timeout)
+        if response.status_code >= 300:
+            self._decoded(response)
+        return response.content, response.headers.get("Content-Type", "application/octet-stream")
+
     def put(self, path: str, *, caller: Caller, json: Any = None, params: dict[str, Any] | None = None) -> Any:
         """Replace. Not repeated."""
         return self._request("PUT", path, caller=caller, json=json, params=params)
@@ -89,22 +102,37 @@ class ServiceClient:
         params: dict[str, Any] | None = None,
         timeout: float | None = None,
     ) -> Any:
+        return self._decoded(self._answer(method, path, caller=caller, json=json, params=params, timeout=timeout))
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        caller: Caller,
+        json: Any = None,
+        content: bytes | None = None,
+        params: dict[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> requests.Response:
         try:
-            response = self._session.request(
+            return self._session.request(
                 method,
                 self._base_url + path,
                 json=json,
+                data=content,
                 params={name: value for name, value in (params or {}).items() if value is not None},
-                headers=self._headers(caller),
+                headers=self._headers(caller, is_file=content is not None),
                 timeout=timeout or self._timeout,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
             raise ServiceUnavailable(self._audience) from error
-        return self._decoded(response)
 
-    def _headers(self, caller: Caller) -> dict[str, str]:
+    def _headers(self, caller: Caller, *, is_file: bool) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {self._issuer.token_for(caller, self._audience)}"}
+        if is_file:
+            headers["Content-Type"] = "application/octet-stream"
         if correlation.current():
             headers[correlation.HEADER] = correlation.current()
         return headers

@@ -119,6 +119,10 @@ class Callers:
         self._keys = {service: new_key(service) for service in services}
         self.jwks = public_keys(self._keys.values())
 
+    def key(self, service: str) -> str:
+        """The private key of ``service``."""
+        return self._keys[service]
+
     def issuer(self, service: str) -> TokenIssuer:
         """Signs as ``service``."""
         return TokenIssuer(service, self._keys[service])

@@ -25,11 +25,12 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the customer's site, as the visitor's browser named it."""
+    """A page of the customer's site, as the visitor's browser named it, and when they came to it."""
 
     url: str
     title: str = ""
     referrer: str = ""
+    seen_at: datetime | None = None
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +181,8 @@ class ConversationClosed(ConversationEvent, frozen=True, kw_only=True):
     closed_at: datetime
     last_seq: int
     digest: str
+    trail: tuple[Page, ...] = ()
+    """The pages of the visit up to the end of the conversation, the first one first; none where the site wants none."""
 
 
 class PolicyAcknowledged(ConversationEvent, frozen=True, kw_only=True):

@@ -21,11 +21,25 @@ SURVEY = [
 ]  # fmt: skip
 
 
+ADDRESS = {"street": "Rosenthaler Str. 40", "city": "Berlin", "postcode": "10178", "country": "DE"}
+DETAILS: dict[str, Any] = {
+    "contact": {
+        "name": "Alder & Wren",
+        "contact_person": "Olivia Owner",
+        "email": "owner@demo.example",
+        "telephone": "+493012345678",
+        "address": ADDRESS,
+    },
+    "billing": {"email": "invoices@demo.example", "address": ADDRESS, "tax_id": "DE136695976", "currency": "EUR"},
+}
+"""Confirmed whenever the customer is seeded, so that the account is complete."""
+
+
 def customer(chosen: Secrets, origin: str) -> dict[str, Any]:
     """What accounts is to make of it; the same passwords every time."""
     people = (("owner", "Olivia Owner"), ("operator", "Oscar Operator"))
     return {
-        "customer": {"name": "Alder & Wren"},
+        "customer": {"name": "Alder & Wren", **DETAILS},
         "site": {"name": "Alder & Wren", "origins": [origin], "site_key": chosen.demo["site_key"]},
         "operators": [{"role": role, "name": name} | sign_in(chosen, role) for role, name in people],
         "staff": [{"name": f"{one['role'].title()} of Velaro"} | one for one in staff(chosen)],

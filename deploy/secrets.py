@@ -1,5 +1,6 @@
 """The secrets of one installation: generated once, kept in one file that only its owner reads."""
 
+import base64
 import json
 import os
 import secrets
@@ -27,6 +28,7 @@ class Secrets:
     demo: dict[str, str]
     erlang_cookie: str
     replica_key: str
+    identity_key: str
 
     def mongo_url(self, user: str, database: str, hosts: str, *, replica_set: str = "velaro") -> str:
         """Where ``user`` finds ``database`` of the replica set on ``hosts`` (``one:27017,two:27017``)."""
@@ -49,6 +51,8 @@ class Secrets:
             files["velaro_mongo_url"] = self.mongo_url(service, service, mongo_hosts, replica_set=replica_set)
         if service in WITH_TASKS:
             files["velaro_tasks_url"] = self.amqp_url(service, TASKS_VHOST, amqp_hosts)
+        if service == "accounts":
+            files["velaro_identity_key"] = self.identity_key
         return files
 
     @property
@@ -64,6 +68,9 @@ class Secrets:
         if missing := [who for who in DEMO_SECRETS if who not in kept["demo"]]:
             kept["demo"] |= {who: secrets.token_urlsafe(12) for who in missing}
             write_private(path, json.dumps(kept))
+        if "identity_key" not in kept:
+            kept["identity_key"] = _identity_key()
+            write_private(path, json.dumps(kept))
         return cls(**kept)
 
 
@@ -76,7 +83,13 @@ def _fresh() -> dict[str, object]:
         "demo": {who: secrets.token_urlsafe(12) for who in DEMO_SECRETS},
         "erlang_cookie": secrets.token_hex(24),
         "replica_key": secrets.token_hex(64),
+        "identity_key": _identity_key(),
     }
+
+
+def _identity_key() -> str:
+    """The master key of identity documents: 32 bytes in base64, and in no database."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def write_private(path: Path, content: str, mode: int = 0o600) -> None:

@@ -16,15 +16,31 @@ from tests.edge.browser import launched
 from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
-POLICY = {"VELARO_SWEEP_POLICY_EVERY": "PT1S", "VELARO_NOTICE_CLAIMED_FOR": "PT3S"}
+POLICY = {
+    "VELARO_SWEEP_POLICY_EVERY": "PT1S",
+    "VELARO_SWEEP_ACCOUNTS_EVERY": "PT1S",
+    "VELARO_NOTICE_CLAIMED_FOR": "PT3S",
+    "VELARO_SEND_INQUIRY_MAILS_EVERY": "PT1S",
+}
+DISCLOSING = {
+    "VELARO_SWEEP_DISCLOSURES_EVERY": "PT1S",
+    "VELARO_SIGN_HEADS_EVERY": "PT2S",
+    "VELARO_DISCLOSURE_CLAIMED_FOR": "PT3S",
+}
 ERASING = {"VELARO_ERASURE_LOOK_AFTER": "PT1S", "VELARO_ERASURE_RETRY_AFTER": "PT2S"}
 HASTE = {
     "chat-consumer": ERASING,
     "transcripts-worker": ARCHIVING,
     "transcripts-beat": ARCHIVING,
-    "accounts-worker": POLICY,
-    "accounts-beat": POLICY,
-    "gateway": {"VELARO_SIGN_INS_PER_MINUTE": "10000", "VELARO_DRAIN_SECONDS": "2", "VELARO_POLICY_REFRESH": "1"},
+    "accounts-worker": POLICY | DISCLOSING,
+    "accounts-beat": POLICY | DISCLOSING,
+    "gateway": {
+        "VELARO_SIGN_INS_PER_MINUTE": "10000",
+        "VELARO_DRAIN_SECONDS": "2",
+        "VELARO_POLICY_REFRESH": "1",
+        "VELARO_SITE_CACHE": "1",
+        "VELARO_QUESTIONS_PER_MINUTE": "10000",
+    },
 }
 
 
@@ -50,7 +66,10 @@ def stack() -> Iterator[Stack]:
     # A run that was cut off leaves a stack behind, whose data and passwords are not this one's.
     Stack(Instance(root=root, ports=Ports(ports.SYSTEM)), say=lambda line: None).down()
     shutil.rmtree(root, ignore_errors=True)
-    running = Stack(Instance(root=root, ports=Ports(ports.SYSTEM), overrides=HASTE), say=lambda line: None)
+    temporary = Instance(root=root, ports=Ports(ports.SYSTEM)).folder("tmp")
+    # A folder of its own, so that a test can tell what its processes leave there.
+    overrides = {**HASTE, "*": {"TMPDIR": str(temporary)}}
+    running = Stack(Instance(root=root, ports=Ports(ports.SYSTEM), overrides=overrides), say=lambda line: None)
     try:
         running.up()
         yield running

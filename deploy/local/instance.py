@@ -16,6 +16,7 @@ WORKERS = (
     "transcripts-beat",
     "accounts-worker",
     "accounts-beat",
+    "accounts-inbox",
 )
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -49,6 +50,11 @@ class Ports:
     @property
     def smtp(self) -> int:
         return self.base + 43
+
+    @property
+    def inbox(self) -> int:
+        """Where mail for our support address comes in."""
+        return self.base + 44
 
     def of(self, service: str) -> int:
         return self.base if service == "gateway" else self.base + 21 + SERVICES.index(service)

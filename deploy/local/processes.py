@@ -2,13 +2,15 @@
 
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from deploy.local import broker, database
 from deploy.local.instance import WORKERS, Instance
-from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST
+from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST, write_private
 
 PARTITIONS = 8
 MAIL_SENDER = "Velaro <no-reply@velaro.example>"
+SUPPORT_ADDRESS = "Velaro <support@velaro.example>"
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,21 @@ def environment(instance: Instance, service: str) -> dict[str, str]:
             "VELARO_PUBLIC_URL": instance.base_url,
             "VELARO_SMTP_URL": f"smtp://127.0.0.1:{instance.ports.smtp}",
             "VELARO_MAIL_SENDER": MAIL_SENDER,
+            "VELARO_SECRETS_DIR": str(_master_key_in(instance)),
+            "VELARO_SUPPORT_ADDRESS": SUPPORT_ADDRESS,
+            "VELARO_INBOX_BIND": f"127.0.0.1:{instance.ports.inbox}",
         },
         "chat": {"VELARO_PARTITIONS": str(PARTITIONS)},
         "transcripts": {"VELARO_TASKS_URL": instance.amqp_url("transcripts", TASKS_VHOST)},
     }
     database_url = {} if service == "gateway" else {"VELARO_MONGO_URL": instance.mongo_url(service, service)}
     return common | own.get(service, {}) | database_url
+
+
+def _master_key_in(instance: Instance) -> Path:
+    """The folder with the one secret that is read from a file here too, so that no table of processes holds it."""
+    folder = instance.folder("secrets/accounts")
+    path = folder / "velaro_identity_key"
+    if not path.exists() or path.read_text() != instance.secrets.identity_key:
+        write_private(path, instance.secrets.identity_key)
+    return folder

@@ -7,11 +7,23 @@ from flask import current_app
 from pymongo.database import Database
 
 from chassis import logs, mongo, settings
-from chassis.auth import TokenVerifier
+from chassis.auth import TokenIssuer, TokenVerifier
+from chassis.certificates import Signer
+from chassis.http import ServiceClient
 from chassis.mail import Mailer
 from chassis.outbox import Outbox
 from chassis.tasks import ensure_slots
+from services.accounts.audit.store import AuditStore
 from services.accounts.customers.store import CustomerStore
+from services.accounts.details.store import DetailsStore
+from services.accounts.disclosures.clients import WordKeepers
+from services.accounts.disclosures.store import DisclosureStore
+from services.accounts.identity.actions import StepUp
+from services.accounts.identity.documents import Reader
+from services.accounts.identity.sealing import MasterKey
+from services.accounts.identity.store import VerificationStore
+from services.accounts.inquiries.store import InquiryStore
+from services.accounts.letters.store import LetterStore
 from services.accounts.notices.store import NoticeStore
 from services.accounts.operators.passwords import Passwords
 from services.accounts.operators.store import OperatorStore
@@ -33,13 +45,24 @@ class Context:
     settings: Settings
     database: Database[Any]
     verifier: TokenVerifier
+    signer: Signer
+    audit: AuditStore
     customers: CustomerStore
+    details: DetailsStore
+    letters: LetterStore
+    verifications: VerificationStore
+    step_up: StepUp
+    documents: Reader
+    master_key: MasterKey
     sites: SiteStore
     operators: OperatorStore
     sessions: SessionStore
     tokens: TokenStore
     policies: PolicyStore
     notices: NoticeStore
+    disclosures: DisclosureStore
+    words: WordKeepers
+    inquiries: InquiryStore
     staff: StaffStore
     staff_sessions: StaffSessionStore
     mailer: Mailer
@@ -60,17 +83,31 @@ def bootstrap(chosen: Settings | None = None) -> Context:
 
 def _assembled(chosen: Settings, database: Database[Any]) -> Context:
     outbox = Outbox(database)
+    limits = SessionLimits(idle=chosen.session_idle_limit, absolute=chosen.session_absolute_limit)
+    operators, sessions = OperatorStore(database), SessionStore(database, outbox=outbox)
+    verifications = VerificationStore(database)
     return Context(
         settings=chosen,
         database=database,
         verifier=TokenVerifier(SERVICE, chosen.service_keys),
+        signer=Signer(SERVICE, chosen.service_key.get_secret_value()),
+        audit=AuditStore(database),
         customers=CustomerStore(database),
+        details=DetailsStore(database),
+        letters=LetterStore(database),
+        verifications=verifications,
+        step_up=StepUp(verifications=verifications, operators=operators, sessions=sessions, idle=limits.idle),
+        documents=Reader(),
+        master_key=MasterKey(chosen.identity_key.get_secret_value()),
         sites=SiteStore(database),
-        operators=OperatorStore(database),
-        sessions=SessionStore(database, outbox=outbox),
+        operators=operators,
+        sessions=sessions,
         tokens=TokenStore(database, outbox=outbox),
         policies=PolicyStore(database),
         notices=NoticeStore(database),
+        disclosures=DisclosureStore(database),
+        words=_word_keepers(chosen),
+        inquiries=InquiryStore(database),
         staff=StaffStore(database),
         staff_sessions=StaffSessionStore(database),
         mailer=Mailer(chosen.smtp_url.get_secret_value(), sender=chosen.mail_sender, timeout=chosen.mail_timeout),
@@ -80,7 +117,15 @@ def _assembled(chosen: Settings, database: Database[Any]) -> Context:
             parallelism=chosen.argon2_parallelism,
             at_once=chosen.passwords_at_once,
         ),
-        limits=SessionLimits(idle=chosen.session_idle_limit, absolute=chosen.session_absolute_limit),
+        limits=limits,
+    )
+
+
+def _word_keepers(chosen: Settings) -> WordKeepers:
+    issuer = TokenIssuer(SERVICE, chosen.service_key.get_secret_value())
+    return WordKeepers(
+        transcripts=ServiceClient(chosen.transcripts_url, audience="transcripts", issuer=issuer),
+        chat=ServiceClient(chosen.chat_url, audience="chat", issuer=issuer),
     )
 
 
@@ -88,12 +133,18 @@ def _prepare(made: Context) -> None:
     Outbox(made.database).ensure_indexes()
     ensure_slots(made.database)
     for store in (
+        made.details,
+        made.letters,
+        made.verifications,
         made.sites,
         made.operators,
         made.sessions,
         made.tokens,
         made.policies,
         made.notices,
+        made.audit,
+        made.disclosures,
+        made.inquiries,
         made.staff,
         made.staff_sessions,
     ):

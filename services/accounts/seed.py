@@ -21,16 +21,30 @@ from chassis.ids import new_id
 from chassis.web import Body
 from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.customers.model import Customer
-from services.accounts.operators.model import EmailTaken, Operator, OperatorRole, valid_email, valid_password
+from services.accounts.details.actions import give
+from services.accounts.details.model import DetailsNotValid
+from services.accounts.details.schemas import BillingBody, ContactBody
+from services.accounts.operators.model import (
+    Acting,
+    EmailTaken,
+    Operator,
+    OperatorRole,
+    valid_email,
+    valid_password,
+)
 from services.accounts.sessions.actions import sign_out_everywhere
-from services.accounts.sites.model import IpCapture, Site, SiteKeyTaken, new_site_key, origin
+from services.accounts.sites.model import IpCapture, Site, SiteKeyTaken, new_site_key, origin, site_id_of
 from services.accounts.staff.model import Staff
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 class SeededCustomer(Body):
+    """With ``contact`` and ``billing``, as if its owner had just given and confirmed them."""
+
     name: Name
+    contact: ContactBody | None = None
+    billing: BillingBody | None = None
 
 
 class SeededSite(Body):
@@ -38,7 +52,7 @@ class SeededSite(Body):
     origins: Annotated[list[Annotated[str, AfterValidator(origin)]], Field(min_length=1, max_length=20)]
     site_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")] | None = None
     departments: Annotated[list[Name], Field(max_length=50)] = []
-    ip_capture: IpCapture = "full"
+    ip_capture: IpCapture | None = None
 
 
 class SeededOperator(Body):
@@ -82,6 +96,8 @@ def main() -> None:
             made = seed(wanted, context=bootstrap(), now=now())
     except ValidationError as error:
         raise SystemExit("\n".join(_lines(error))) from None
+    except DetailsNotValid as error:
+        raise SystemExit("\n".join(f"{each['field']}: {each['detail']}" for each in error.members["errors"])) from None
     except (msgspec.DecodeError, EmailTaken, SiteKeyTaken) as error:
         raise SystemExit(f"Not seeded: {type(error).__doc__ or error}") from None
     sys.stdout.write(msgspec.json.encode(made).decode() + "\n")
@@ -96,6 +112,7 @@ def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
     """Each step can be repeated, so whatever a stopped run has left is where the next one goes on."""
     customer_id = str(uuid5(NAMESPACE_URL, f"velaro:customer:{wanted.customer.name}"))
     context.customers.add_once(Customer(customer_id=customer_id, name=wanted.customer.name, created_at=now))
+    _details(wanted.customer, customer_id, context=context, now=now)
     site = _site(wanted.site, customer_id, context=context, now=now)
     operators = [_operator(one, customer_id, context=context, now=now) for one in wanted.operators]
     staff = [_staff(one, context=context, now=now) for one in wanted.staff]
@@ -111,18 +128,30 @@ def seed(wanted: Seed, *, context: Context, now: datetime) -> dict[str, Any]:
     }
 
 
+def _details(wanted: SeededCustomer, customer_id: str, *, context: Context, now: datetime) -> None:
+    context.details.begin(customer_id, now)
+    who = Acting(customer_id=customer_id, operator_id="", session_id="", name="Set up with the account")
+    contact = wanted.contact.plain() if wanted.contact else None
+    billing = wanted.billing.plain() if wanted.billing else None
+    give(who, contact, billing, now=now, details=context.details)
+
+
 def _site(wanted: SeededSite, customer_id: str, *, context: Context, now: datetime) -> Site:
     site = Site(
-        site_id=str(uuid5(NAMESPACE_URL, f"velaro:site:{customer_id}:{wanted.name}")),
+        site_id=site_id_of(customer_id, wanted.name),
         customer_id=customer_id,
         site_key=wanted.site_key or new_site_key(),
         name=wanted.name,
         origins=tuple(dict.fromkeys(wanted.origins)),
         departments=tuple(wanted.departments),
-        ip_capture=wanted.ip_capture,
         created_at=now,
     )
-    return context.sites.put(customer_id, site)
+    kept = context.sites.put(customer_id, site)
+    if wanted.ip_capture is None:
+        return kept
+    # Only what the seed names: the rest is what the owner has chosen meanwhile.
+    choices = msgspec.structs.replace(kept.choices, ip_capture=wanted.ip_capture)
+    return context.sites.choose(customer_id, kept.site_id, choices)
 
 
 def _operator(wanted: SeededOperator, customer_id: str, *, context: Context, now: datetime) -> Operator:
@@ -153,7 +182,9 @@ def _correct(wanted: SeededOperator, known: Operator, *, context: Context, now: 
         return
     # First the sessions that stood on the old password: stopped in between, the next run comes by here again.
     sign_out_everywhere(known.customer_id, known.operator_id, now=now, sessions=context.sessions)
-    context.operators.set_password(known.customer_id, known.operator_id, context.passwords.hash(wanted.password))
+    context.operators.set_password(
+        known.customer_id, known.operator_id, context.passwords.hash(wanted.password), changed_at=now
+    )
 
 
 def _staff(wanted: SeededStaff, *, context: Context, now: datetime) -> Staff:

@@ -1,16 +1,17 @@
 """What chat can do outside the partitions, whoever asks: visits, lists, history, and letting go of a sealed log."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-import msgspec
 import structlog
 
 from chassis.bus import Bus, Reject
 from chassis.ids import new_id
-from contracts.chat import DropLog, ErasureReason
+from contracts.chat import Capture, DropLog, ErasureReason, Page
+from contracts.disclosures import Scope, is_within
 from contracts.partitions import command_key
 from contracts.transcripts import TranscriptSealed
+from services.chat.consents import Consent, Withdrawal, new_secret, sealed, unsealed
 from services.chat.model import (
     PRESENCE_LASTS,
     VISIT_PAUSE,
@@ -20,6 +21,7 @@ from services.chat.model import (
     ConversationView,
     Erasure,
     History,
+    Message,
     OwnData,
     Place,
     Status,
@@ -39,43 +41,58 @@ log = structlog.get_logger(__name__)
 
 def record_visit(
     customer_id: str, arrival: Arrival, *, visitors: VisitorStore, now: datetime
-) -> tuple[Visit, str | None]:
-    """The visit, and for a new visitor the token: shown this once, kept only as a hash. Raises ``UnderAge``."""
-    visitor = _recognised(customer_id, arrival, visitors=visitors)
-    token = None
+) -> tuple[Visit, str | None, bool]:
+    """The visit; the token where the visitor did not bring it, as somebody new or with a cookie alone; and whether
+    they are known.
+
+    Of a token only the hash is kept. Raises ``UnderAge``.
+    """
+    visitor, token = _recognised(customer_id, arrival, visitors=visitors, now=now)
     if visitor is None:
         token = new_token()
         visitor = _new_visitor(customer_id, arrival, token, now=now)
         visitors.add_visitor(customer_id, visitor)
-    visit = began(arrival, visitor, visit_id=new_id(), now=now)
-    if token is not None:
+        visit = began(arrival, visitor, visit_id=new_id(), now=now)
         visitors.add_visit(customer_id, visit)
-        return visit, token
-    visit = _continued_or_added(customer_id, visit, visitors=visitors)
+        return visit, token, False
+    visit = _continued_or_added(customer_id, began(arrival, visitor, visit_id=new_id(), now=now), visitors=visitors)
     if visitors.is_erased(customer_id, visitor.visitor_id):
         # Erased since they were recognised. It may not have seen this visit, so that it goes here.
         visitors.forget_visits(customer_id, visitor.visitor_id)
         return record_visit(customer_id, arrival, visitors=visitors, now=now)
-    return visit, None
+    return visit, token, True
 
 
 def _continued_or_added(customer_id: str, visit: Visit, *, visitors: VisitorStore) -> Visit:
     current = visitors.continue_visit(customer_id, visit, seen_since=visit.seen_at - VISIT_PAUSE)
     if current is not None:
-        return msgspec.structs.replace(visit, visit_id=current)
+        return current
     visitors.add_visit(customer_id, visit)
     return visit
 
 
-def _recognised(customer_id: str, arrival: Arrival, *, visitors: VisitorStore) -> Visitor | None:
-    if arrival.visitor_token is None:
-        return None
-    visitor = visitors.visitor_by_token(token_hash(arrival.visitor_token))
-    if visitor is None:
-        _refuse_minor(arrival.visitor_token, visitors=visitors)
-    if visitor is None or (visitor.customer_id, visitor.site_id) != (customer_id, arrival.site_id):
-        return None
-    return visitor
+def _recognised(
+    customer_id: str, arrival: Arrival, *, visitors: VisitorStore, now: datetime
+) -> tuple[Visitor | None, str | None]:
+    """Who comes, by their token or else by their cookie; and in the latter case the token, which they need."""
+    if arrival.visitor_token is not None:
+        visitor = visitors.visitor_by_token(token_hash(arrival.visitor_token))
+        if visitor is None:
+            _refuse_minor(arrival.visitor_token, visitors=visitors)
+        if _is_of(visitor, customer_id, arrival.site_id):
+            return visitor, None
+    token = _token_behind(arrival.cookie_secret, visitors=visitors, now=now)
+    visitor = visitors.visitor_by_token(token_hash(token)) if token else None
+    return (visitor, token) if _is_of(visitor, customer_id, arrival.site_id) else (None, None)
+
+
+def _is_of(visitor: Visitor | None, customer_id: str, site_id: str) -> bool:
+    return visitor is not None and (visitor.customer_id, visitor.site_id) == (customer_id, site_id)
+
+
+def _token_behind(secret: str | None, *, visitors: VisitorStore, now: datetime) -> str | None:
+    consent = visitors.consent_by_secret(token_hash(secret), now=now) if secret else None
+    return unsealed(consent.sealed_token, secret) if consent and secret else None
 
 
 def _refuse_minor(token: str, *, visitors: VisitorStore) -> None:
@@ -94,6 +111,54 @@ def _new_visitor(customer_id: str, arrival: Arrival, token: str, *, now: datetim
         token_hash=token_hash(token),
         created_at=now,
     )
+
+
+def give_consent(
+    customer_id: str,
+    site_id: str,
+    token: str,
+    *,
+    policy_version: str,
+    lasts: timedelta,
+    visitors: VisitorStore,
+    now: datetime,
+) -> tuple[str, datetime]:
+    """A new cookie for the visitor who has this token: its secret, told this once, and until when it is good."""
+    visitor = visitors.visitor_by_token(token_hash(token))
+    if visitor is None or not _is_of(visitor, customer_id, site_id):
+        raise VisitorNotFound
+    secret = new_secret()
+    consent = Consent(
+        consent_id=new_id(),
+        customer_id=customer_id,
+        visitor_id=visitor.visitor_id,
+        site_id=site_id,
+        given_at=now,
+        given_policy_version=policy_version,
+        expires_at=now + lasts,
+        secret_hash=token_hash(secret),
+        sealed_token=sealed(token, secret),
+    )
+    visitors.add_consent(customer_id, consent)
+    if visitors.is_erased(customer_id, visitor.visitor_id):
+        # Erased since they were recognised. It may not have seen this consent, so that it goes here.
+        visitors.forget_consents(customer_id, visitor.visitor_id)
+        raise VisitorNotFound
+    return secret, consent.expires_at
+
+
+def withdraw_consent(
+    customer_id: str, secret: str, *, policy_version: str, because: Withdrawal, visitors: VisitorStore, now: datetime
+) -> None:
+    """From now on the cookie is nobody's; to withdraw what is withdrawn changes nothing."""
+    hashed = token_hash(secret)
+    if visitors.withdraw(customer_id, hashed, now=now, policy_version=policy_version, because=because):
+        log.info("cookie consent withdrawn", because=because)
+
+
+def invite(customer_id: str, visitor_id: str, *, every: timedelta, visitors: VisitorStore, now: datetime) -> bool:
+    """Whether the visitor may be invited to talk now, which then counts as done."""
+    return visitors.invite(customer_id, visitor_id, now=now, not_since=now - every)
 
 
 def introspect(tokens: Sequence[str], *, visitors: VisitorStore) -> list[tuple[Visitor, str] | None]:
@@ -170,6 +235,19 @@ def show_conversation(
     return ConversationView(conversation=conversation, last_message=last.get(conversation_id), position=position)
 
 
+def show_visit(
+    customer_id: str, conversation_id: str, *, conversations: ConversationStore, visitors: VisitorStore
+) -> tuple[Capture, tuple[Page, ...]]:
+    """Of the visitor of a conversation that is not sealed: what was captured, and where they have been."""
+    conversation = conversations.conversation(customer_id, conversation_id)
+    if conversation is None or conversation.erased_at or conversation.is_sealed:
+        raise ConversationNotFound
+    if conversation.closed_at is not None:
+        return conversation.capture, conversation.trail
+    visit = visitors.visit(customer_id, conversation.visit_id, visitor_id=conversation.visitor_id)
+    return conversation.capture, visit.trail() if visit else ()
+
+
 def read_messages(
     customer_id: str,
     conversation_id: str,
@@ -192,6 +270,29 @@ def read_messages(
         status=head.conversation.status,
         is_sealed=head.conversation.is_sealed,
     )
+
+
+def read_disclosed(
+    customer_id: str,
+    conversation_id: str,
+    *,
+    scope: Scope,
+    after: int,
+    limit: int,
+    conversations: ConversationStore,
+) -> tuple[Conversation, Sequence[Message]]:
+    """A page of what was said, for a disclosure. Beyond its scope, and of what transcripts has, there is nothing."""
+    # As with every reading: the messages first, so that a dropped log shows as sealed, never as one with holes.
+    messages = conversations.messages(customer_id, conversation_id, after=after, limit=limit)
+    known = conversations.conversation(customer_id, conversation_id)
+    if (
+        known is None
+        or known.is_sealed
+        or known.erased_at
+        or not is_within(scope, conversation_id=conversation_id, visitor_id=known.visitor_id, opened_at=known.opened_at)
+    ):
+        raise ConversationNotFound
+    return known, messages
 
 
 def note_presence(customer_id: str, session_id: str | None, *, presence: PresenceStore, now: datetime) -> None:
@@ -232,6 +333,14 @@ def find_erasure(token: str, *, visitors: VisitorStore) -> Erasure:
     return erasure
 
 
+def erasure(customer_id: str, erasure_id: str, *, visitors: VisitorStore) -> Erasure:
+    """How this erasure stands."""
+    found = visitors.erasure(customer_id, erasure_id)
+    if found is None:
+        raise VisitorNotFound
+    return found
+
+
 def own_data(customer_id: str, visitor_id: str, *, visitors: VisitorStore, conversations: ConversationStore) -> OwnData:
     """What chat holds of a visitor, beside what was said."""
     visitor = visitors.visitor(customer_id, visitor_id)
@@ -240,6 +349,7 @@ def own_data(customer_id: str, visitor_id: str, *, visitors: VisitorStore, conve
     return OwnData(
         visitor=visitor,
         visits=visitors.visits(customer_id, visitor_id),
+        consents=visitors.consents(customer_id, visitor_id),
         captures=conversations.captures(customer_id, visitor_id),
     )
 

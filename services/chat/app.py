@@ -3,6 +3,7 @@
 from apiflask import APIFlask
 
 from chassis import auth, mongo, web
+from contracts.disclosures import NothingGranted
 from services.chat import routes
 from services.chat.bootstrap import SERVICE, Context, bootstrap
 from services.chat.model import ConversationNotFound, UnderAge, VisitorNotFound
@@ -11,6 +12,7 @@ PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     ConversationNotFound: (404, "not-found"),
     VisitorNotFound: (404, "not-found"),
     UnderAge: (409, "minor"),
+    NothingGranted: (403, "forbidden"),
 }
 
 

@@ -34,6 +34,7 @@ from contracts.chat import (
     PostMessage,
     Sender,
 )
+from services.chat.consents import Consent
 
 Status = Literal["queued", "active", "closed", "erased"]
 Service = Literal["chat", "surveys", "transcripts"]
@@ -51,6 +52,9 @@ PRESENCE_LASTS = timedelta(seconds=150)
 
 TRAIL_LENGTH = 50
 """How many of its latest pages a visit remembers."""
+
+TRAIL_URL_LENGTH = 500
+"""How much of an address the trail of a conversation keeps: fifty of them have to fit into one event."""
 
 
 class ConversationNotFound(Exception):
@@ -95,8 +99,16 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str
     language: str
     pages: tuple[Page, ...]
+    page_count: int = 0
+    has_trail: bool = True
     started_at: datetime
     seen_at: datetime
+
+    def trail(self) -> tuple[Page, ...]:
+        """The pages as they go on the record."""
+        if not self.has_trail:
+            return ()
+        return tuple(msgspec.structs.replace(page, url=page.url[:TRAIL_URL_LENGTH], referrer="") for page in self.pages)
 
     def capture(self) -> Capture:
         """What is known of the visitor when a conversation opens on the current page."""
@@ -108,16 +120,17 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """A visitor loads a page: what the gateway saw of it, already reduced to what the site captures."""
 
     site_id: str
-    page: Page
+    page: Page | None
+    has_trail: bool = True
     ip: str
     user_agent: str
     language: str
     visitor_token: str | None = None
+    cookie_secret: str | None = None
 
 
 def began(arrival: Arrival, visitor: Visitor, *, visit_id: str, now: datetime) -> Visit:
     """A visit that begins with this arrival. Browsers may name anything: overlong names are cut, not refused."""
-    page = arrival.page
     return Visit(
         customer_id=visitor.customer_id,
         visit_id=visit_id,
@@ -126,10 +139,16 @@ def began(arrival: Arrival, visitor: Visitor, *, visit_id: str, now: datetime) -
         ip=arrival.ip[:64],
         user_agent=arrival.user_agent[:512],
         language=arrival.language[:64],
-        pages=(Page(url=page.url[:2048], title=page.title[:256], referrer=page.referrer[:2048]),),
+        pages=(_page(arrival.page, now),) if arrival.page else (),
+        page_count=1,
+        has_trail=arrival.has_trail,
         started_at=now,
         seen_at=now,
     )
+
+
+def _page(page: Page, now: datetime) -> Page:
+    return Page(url=page.url[:2048], title=page.title[:256], referrer=page.referrer[:2048], seen_at=now)
 
 
 def new_token() -> str:
@@ -167,6 +186,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     capture: Capture
     opened_at: datetime
     opened_by_command: str
+    visit_id: str = ""
+    trail: tuple[Page, ...] = ()
     operator: Operator | None = None
     accepted_at: datetime | None = None
     accepted_by_command: str | None = None
@@ -370,6 +391,7 @@ def opened(command: OpenConversation, head: Head | None, *, capture: Capture, op
             capture=capture,
             opened_at=opened_at,
             opened_by_command=command.command_id,
+            visit_id=command.visit_id,
         )
     if head.conversation.visitor_id != command.visitor_id:
         raise Refused("not-found")
@@ -452,7 +474,7 @@ def ended(command: CloseConversation, head: Head | None, *, closed_at: datetime,
     )
 
 
-def closed(conversation: Conversation, end: End, digest: str) -> Conversation:
+def closed(conversation: Conversation, end: End, digest: str, trail: tuple[Page, ...] = ()) -> Conversation:
     """The conversation after its end."""
     return msgspec.structs.replace(
         conversation,
@@ -461,6 +483,7 @@ def closed(conversation: Conversation, end: End, digest: str) -> Conversation:
         closed_by_command=end.closed_by_command,
         last_seq=end.seq - 1,
         digest=digest,
+        trail=trail,
     )
 
 
@@ -575,6 +598,7 @@ def conversation_closed(conversation: Conversation, *, caused_by: str) -> Conver
         closed_at=closed_at,
         last_seq=conversation.last_seq,
         digest=conversation.digest,
+        trail=conversation.trail,
     )
 
 
@@ -636,10 +660,11 @@ class ErasedCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnData(msgspec.Struct, frozen=True, kw_only=True):
-    """What chat holds of a visitor: themselves, their visits, and what was captured where the log is still here."""
+    """What chat holds of a visitor: themselves, visits, consents, and what was captured where the log is still here."""
 
     visitor: Visitor
     visits: list[Visit]
+    consents: list[Consent]
     captures: dict[str, Capture]
 
 

@@ -35,6 +35,7 @@ from contracts.chat import (
     ErasureReason,
     FlagMinor,
     OpenConversation,
+    Page,
     PostMessage,
     VisitorErased,
 )
@@ -316,7 +317,13 @@ class Relay:
     def _closed(self, head: Head) -> Conversation:
         if head.end is None or head.conversation.closed_at is not None:
             return head.conversation
-        return model.closed(head.conversation, head.end, digest_of(self._whole_log(head.end)))
+        return model.closed(head.conversation, head.end, digest_of(self._whole_log(head.end)), self._trail(head))
+
+    def _trail(self, head: Head) -> tuple[Page, ...]:
+        """The pages of the visit as they are now: kept with the end, so that it is told the same again."""
+        ended = head.conversation
+        visit = self._visitors.visit(ended.customer_id, ended.visit_id, visitor_id=ended.visitor_id)
+        return visit.trail() if visit else ()
 
     def _whole_log(self, end: End) -> Iterator[Message]:
         last_seq = 0

@@ -1,33 +1,47 @@
 """Chat over HTTP: visits and visitors for the gateway, conversations for whoever takes part in them."""
 
+from datetime import timedelta
+
 from apiflask import APIBlueprint
 
 from chassis import auth
 from chassis.auth import Role
 from chassis.clock import now
+from contracts.disclosures import Scope, scope_of
 from services.chat import actions, tickets
 from services.chat.bootstrap import context
 from services.chat.model import VisitorNotFound
 from services.chat.schemas import (
     AdmissionsBody,
     AdmissionsReply,
+    CaptureReply,
+    ConsentBody,
     ConversationReply,
     ConversationsQuery,
     ConversationsReply,
+    ConversationVisitReply,
+    CookieReply,
+    DisclosedQuery,
+    DisclosedReply,
+    DisclosedWordsReply,
     ErasedCountsQuery,
     ErasedCountsReply,
     ErasureBody,
     ErasureReply,
     IntrospectionBody,
     IntrospectionsBody,
+    InvitationBody,
+    InvitationReply,
     MessagesQuery,
     MessagesReply,
     OwnDataReply,
+    PageReply,
     PartitionsReply,
     PresenceReply,
     VisitBody,
     VisitorsReply,
     VisitReply,
+    WithdrawalBody,
     cursor,
     place_of,
 )
@@ -44,8 +58,62 @@ READERS: tuple[Role, ...] = ("visitor", "owner", "admin", "operator", "analyst",
 @auth.require_role("public", "visitor")
 def record_visit(body: VisitBody) -> VisitReply:
     """A visitor loads a page of a site: who they are to us from now on."""
-    visit, token = actions.record_visit(auth.customer(), body.arrival(), visitors=context().visitors, now=now())
-    return VisitReply(visitor_id=visit.visitor_id, visit_id=visit.visit_id, visitor_token=token)
+    visit, token, is_known = actions.record_visit(
+        auth.customer(), body.arrival(), visitors=context().visitors, now=now()
+    )
+    return VisitReply(
+        visitor_id=visit.visitor_id,
+        visit_id=visit.visit_id,
+        visitor_token=token,
+        page_count=visit.page_count,
+        is_known=is_known,
+    )
+
+
+@blueprint.post("/cookie-consents")
+@blueprint.input(ConsentBody, arg_name="body")
+@blueprint.output(CookieReply, status_code=201)
+@auth.require_role("public", "visitor")
+def give_consent(body: ConsentBody) -> CookieReply:
+    """A visitor agrees to a cookie; its secret is told this once."""
+    secret, expires_at = actions.give_consent(
+        auth.customer(),
+        auth.caller().site_id or "",
+        body.visitor_token,
+        policy_version=body.policy_version,
+        lasts=timedelta(days=body.lasts_days),
+        visitors=context().visitors,
+        now=now(),
+    )
+    return CookieReply(secret=secret, expires_at=expires_at)
+
+
+@blueprint.post("/cookie-withdrawals")
+@blueprint.input(WithdrawalBody, arg_name="body")
+@blueprint.output({}, status_code=204)
+@auth.require_role("public", "visitor")
+def withdraw_consent(body: WithdrawalBody) -> str:
+    """Whoever holds the cookie, or ends cookies altogether, ends this one."""
+    actions.withdraw_consent(
+        auth.customer(),
+        body.secret,
+        policy_version=body.policy_version,
+        because=body.because,
+        visitors=context().visitors,
+        now=now(),
+    )
+    return ""
+
+
+@blueprint.post("/invitations")
+@blueprint.input(InvitationBody, arg_name="body")
+@blueprint.output(InvitationReply)
+@auth.require_role("visitor")
+def invite(body: InvitationBody) -> InvitationReply:
+    """Whether the visitor may be invited to talk; if so, they now are."""
+    every = timedelta(hours=body.every_hours)
+    is_due = actions.invite(auth.customer(), _visitor() or "", every=every, visitors=context().visitors, now=now())
+    return InvitationReply(is_due=is_due)
 
 
 @blueprint.post("/visitor-introspections")
@@ -118,6 +186,19 @@ def show_conversation(conversation_id: str) -> ConversationReply:
     return ConversationReply.of(view)
 
 
+@blueprint.get("/conversations/<conversation_id>/visit")
+@blueprint.output(ConversationVisitReply)
+@auth.require_role("owner", "admin", "operator", "analyst")
+def show_visit(conversation_id: str) -> ConversationVisitReply:
+    """What was captured of the conversation's visitor, and their trail so far. Once sealed, transcripts has it."""
+    capture, trail = actions.show_visit(
+        auth.customer(), conversation_id, conversations=context().conversations, visitors=context().visitors
+    )
+    return ConversationVisitReply(
+        captured=CaptureReply.model_validate(capture), trail=[PageReply.model_validate(page) for page in trail]
+    )
+
+
 @blueprint.get("/conversations/<conversation_id>/messages")
 @blueprint.input(MessagesQuery, location="query", arg_name="query")
 @blueprint.output(MessagesReply)
@@ -187,6 +268,14 @@ def introspect_erasure(body: IntrospectionBody) -> ErasureReply:
     return ErasureReply.of(actions.find_erasure(body.token, visitors=context().visitors))
 
 
+@blueprint.get("/erasures/<erasure_id>")
+@blueprint.output(ErasureReply)
+@auth.require_role("service")
+def show_erasure(erasure_id: str) -> ErasureReply:
+    """How an erasure of the customer stands, for whoever had it begun without a token."""
+    return ErasureReply.of(actions.erasure(auth.customer(), erasure_id, visitors=context().visitors))
+
+
 @blueprint.get("/erased-counts")
 @blueprint.input(ErasedCountsQuery, location="query", arg_name="query")
 @blueprint.output(ErasedCountsReply)
@@ -195,6 +284,40 @@ def list_erased_counts(query: ErasedCountsQuery) -> ErasedCountsReply:
     """How many visitors and conversations were erased, day by day, the latest first."""
     counts = context().erasures.counts(auth.customer(), before=query.before, limit=query.limit)
     return ErasedCountsReply.of(counts)
+
+
+@blueprint.get("/disclosed-conversations")
+@blueprint.input(DisclosedQuery, location="query", arg_name="query")
+@blueprint.output(DisclosedReply)
+@auth.require_role("disclosure")
+def list_disclosed(query: DisclosedQuery) -> DisclosedReply:
+    """The ids of the conversations that a disclosure may see and that are not sealed."""
+    found = context().conversations.disclosed_ids(
+        auth.customer(), _scope(), after=query.after or "", limit=query.limit + 1
+    )
+    page = found[: query.limit]
+    return DisclosedReply(conversation_ids=page, next=page[-1] if len(found) > len(page) else None)
+
+
+@blueprint.get("/disclosed-conversations/<conversation_id>")
+@blueprint.input(MessagesQuery, location="query", arg_name="query")
+@blueprint.output(DisclosedWordsReply)
+@auth.require_role("disclosure")
+def show_disclosed(conversation_id: str, query: MessagesQuery) -> DisclosedWordsReply:
+    """What was said after ``after`` in a conversation that a disclosure may see; none, once it is sealed."""
+    conversation, messages = actions.read_disclosed(
+        auth.customer(),
+        conversation_id,
+        scope=_scope(),
+        after=query.after,
+        limit=query.limit,
+        conversations=context().conversations,
+    )
+    return DisclosedWordsReply.of(conversation, messages)
+
+
+def _scope() -> Scope:
+    return scope_of(auth.caller().grant, by=auth.caller().service)
 
 
 def _visitor() -> str | None:

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, Field
 
 from chassis.web import Body, Query, Reply
 from contracts.chat import ErasureReason, Page, SenderKind
+from services.chat.consents import Withdrawal
 from services.chat.model import (
     Arrival,
+    Conversation,
     ConversationView,
     ErasedCount,
     Erasure,
@@ -43,20 +45,25 @@ class PartitionsReply(Reply):
 
 class VisitBody(Body):
     site_id: Id
-    page: PageBody
+    page: PageBody | None = None
+    has_trail: bool = True
     ip: Annotated[str, Field(max_length=64)] = ""
     user_agent: Annotated[str, Field(max_length=8192)] = ""
     language: Annotated[str, Field(max_length=1024)] = ""
     visitor_token: Annotated[str, Field(max_length=256)] | None = None
+    cookie_secret: Annotated[str, Field(max_length=256)] | None = None
 
     def arrival(self) -> Arrival:
+        page = self.page
         return Arrival(
             site_id=self.site_id,
-            page=Page(url=self.page.url, title=self.page.title, referrer=self.page.referrer),
+            page=Page(url=page.url, title=page.title, referrer=page.referrer) if page else None,
+            has_trail=self.has_trail,
             ip=self.ip,
             user_agent=self.user_agent,
             language=self.language,
             visitor_token=self.visitor_token,
+            cookie_secret=self.cookie_secret,
         )
 
 
@@ -64,6 +71,33 @@ class VisitReply(Reply):
     visitor_id: str
     visit_id: str
     visitor_token: str | None
+    page_count: int
+    is_known: bool
+
+
+class ConsentBody(Body):
+    visitor_token: Annotated[str, Field(min_length=1, max_length=256)]
+    policy_version: Annotated[str, Field(min_length=1, max_length=64)]
+    lasts_days: Annotated[int, Field(ge=1, le=400)]
+
+
+class CookieReply(Reply):
+    secret: str
+    expires_at: datetime
+
+
+class WithdrawalBody(Body):
+    secret: Annotated[str, Field(min_length=1, max_length=256)]
+    policy_version: Annotated[str, Field(min_length=1, max_length=64)]
+    because: Withdrawal
+
+
+class InvitationBody(Body):
+    every_hours: Annotated[int, Field(ge=1, le=24 * 365)]
+
+
+class InvitationReply(Reply):
+    is_due: bool
 
 
 Token = Annotated[str, Field(min_length=1, max_length=256)]
@@ -253,6 +287,18 @@ class MessagesReply(Reply):
         )
 
 
+class DisclosedQuery(Query):
+    after: Annotated[str, Field(max_length=64)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+class DisclosedReply(Reply):
+    """The ids of what a disclosure may see."""
+
+    conversation_ids: list[str]
+    next: str | None
+
+
 class ErasureBody(Body):
     reason: ErasureReason
 
@@ -303,6 +349,7 @@ class PageReply(Reply):
     url: str
     title: str
     referrer: str
+    seen_at: datetime | None = None
 
 
 class CaptureReply(Reply):
@@ -310,6 +357,20 @@ class CaptureReply(Reply):
     user_agent: str
     language: str
     page: PageReply | None
+
+
+class ConversationVisitReply(Reply):
+    captured: CaptureReply
+    trail: list[PageReply]
+
+
+class ConsentReply(Reply):
+    given_at: datetime
+    given_policy_version: str
+    expires_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_policy_version: str
+    withdrawn_because: Withdrawal | None
 
 
 class OwnVisitReply(Reply):
@@ -330,6 +391,7 @@ class OwnVisitorReply(Reply):
 class OwnDataReply(Reply):
     visitor: OwnVisitorReply
     visits: list[OwnVisitReply]
+    consents: list[ConsentReply]
     captures: dict[str, CaptureReply]
 
     @classmethod
@@ -337,5 +399,38 @@ class OwnDataReply(Reply):
         return cls(
             visitor=OwnVisitorReply.model_validate(data.visitor),
             visits=[OwnVisitReply.model_validate(visit) for visit in data.visits],
+            consents=[ConsentReply.model_validate(consent) for consent in data.consents],
             captures={key: CaptureReply.model_validate(capture) for key, capture in data.captures.items()},
+        )
+
+
+class DisclosedWordsReply(Reply):
+    """A conversation that is not sealed, and a page of what was said in it."""
+
+    conversation_id: str
+    site_id: str
+    visitor_id: str
+    visitor_name: str
+    status: Status
+    operators: list[str]
+    opened_at: datetime
+    closed_at: datetime | None
+    acknowledged_policy_version: str
+    captured: CaptureReply
+    messages: list[MessageReply]
+
+    @classmethod
+    def of(cls, conversation: Conversation, messages: Sequence[Message]) -> Self:
+        return cls(
+            conversation_id=conversation.conversation_id,
+            site_id=conversation.site_id,
+            visitor_id=conversation.visitor_id,
+            visitor_name=conversation.visitor_name,
+            status=conversation.status,
+            operators=[conversation.operator.name] if conversation.operator else [],
+            opened_at=conversation.opened_at,
+            closed_at=conversation.closed_at,
+            acknowledged_policy_version=conversation.acknowledged_policy_version,
+            captured=CaptureReply.model_validate(conversation.capture),
+            messages=[MessageReply.of(message) for message in messages],
         )

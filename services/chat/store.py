@@ -21,6 +21,8 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from chassis.ids import new_id
 from chassis.mongo import Document, StoreUnavailable, transaction, unavailable
 from contracts.chat import Capture, ErasureReason, Sender
+from contracts.disclosures import ConversationsScope, PeriodScope, Scope, VisitorScope
+from services.chat.consents import Consent, Withdrawal
 from services.chat.model import (
     OF_VISITORS,
     PRESENCE_LASTS,
@@ -53,7 +55,7 @@ LOG_PAGE = 200
 VISITORS_STANDINGS, OPERATORS_STANDINGS = 200, 1_000
 ACCEPTED = frozenset({"status", "operator", "accepted_at", "accepted_by_command"})
 ACKNOWLEDGED = frozenset({"acknowledged_policy_version", "policy_acknowledged_at"})
-CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest"})
+CLOSED = frozenset({"status", "closed_at", "closed_by", "closed_by_command", "last_seq", "digest", "trail"})
 PARTS_AT_ONCE = 500
 MOST_WAITING = 500
 MOST_DOUBLINGS = 5
@@ -86,6 +88,7 @@ class VisitorStore:
         self._database = database
         self._visitors = database["visitors"]
         self._visits = database["visits"]
+        self._consents = database["cookie_consents"]
         self._erasures = database["erasures"]
         self._parts = database["erasure_parts"]
 
@@ -94,6 +97,8 @@ class VisitorStore:
         self._visitors.create_index([("token_hash", ASCENDING)], unique=True)
         self._visitors.create_index("erased_at", expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()), sparse=True)
         self._visits.create_index([("visitor_id", ASCENDING), ("seen_at", DESCENDING)])
+        self._consents.create_index("secret_hash", unique=True, sparse=True)
+        self._consents.create_index([("visitor_id", ASCENDING), ("given_at", ASCENDING)])
 
     @unavailable()
     def add_visitor(self, customer_id: str, visitor: Visitor) -> None:
@@ -115,8 +120,8 @@ class VisitorStore:
         self._visits.insert_one({**_document(visit, key="visit_id"), "customer_id": customer_id})
 
     @unavailable()
-    def continue_visit(self, customer_id: str, visit: Visit, *, seen_since: datetime) -> str | None:
-        """Add the pages of ``visit`` to the one its visitor has been on since then; its id, or None without one."""
+    def continue_visit(self, customer_id: str, visit: Visit, *, seen_since: datetime) -> Visit | None:
+        """Add the pages of ``visit`` to the one its visitor has been on since then; None without one."""
         found = self._visits.find_one_and_update(
             {
                 "customer_id": customer_id,
@@ -124,17 +129,22 @@ class VisitorStore:
                 "site_id": visit.site_id,
                 "seen_at": {"$gte": seen_since},
             },
-            {
-                "$set": msgspec.to_builtins(
-                    {name: getattr(visit, name) for name in ("seen_at", "ip", "user_agent", "language")},
-                    builtin_types=(datetime,),
-                ),
-                "$push": {"pages": {"$each": msgspec.to_builtins(visit.pages), "$slice": -TRAIL_LENGTH}},
-            },
+            [{"$set": _continued(visit)}],
             sort=[("seen_at", DESCENDING)],
-            projection={"_id": 1},
+            return_document=ReturnDocument.AFTER,
         )
-        return found["_id"] if found else None
+        return _object(found, Visit, key="visit_id") if found else None
+
+    @unavailable()
+    def invite(self, customer_id: str, visitor_id: str, *, now: datetime, not_since: datetime) -> bool:
+        """Note that the visitor is invited to talk; False when they have been since then."""
+        due = {
+            "_id": visitor_id,
+            "customer_id": customer_id,
+            **STILL_THERE,
+            "$or": [{"invited_at": None}, {"invited_at": {"$lte": not_since}}],
+        }
+        return self._visitors.update_one(due, {"$set": {"invited_at": now}}).matched_count == 1
 
     @unavailable()
     def visit(self, customer_id: str, visit_id: str, *, visitor_id: str) -> Visit | None:
@@ -240,6 +250,40 @@ class VisitorStore:
         return False
 
     @unavailable()
+    def add_consent(self, customer_id: str, consent: Consent) -> None:
+        self._consents.insert_one({**_document(consent, key="consent_id"), "customer_id": customer_id})
+
+    @unavailable()
+    def consent_by_secret(self, secret_hash: str, *, now: datetime) -> Consent | None:
+        """The consent whose cookie has this secret, unless it has ended."""
+        found = self._consents.find_one({"secret_hash": secret_hash, "expires_at": {"$gt": now}})
+        return _object(found, Consent, key="consent_id") if found else None
+
+    @unavailable()
+    def withdraw(
+        self, customer_id: str, secret_hash: str, *, now: datetime, policy_version: str, because: Withdrawal
+    ) -> bool:
+        """Forget the cookie's secret and note when and why; False when it was nobody's."""
+        ended = {"withdrawn_at": now, "withdrawn_policy_version": policy_version, "withdrawn_because": because}
+        change = {"$set": ended, "$unset": {"secret_hash": "", "sealed_token": ""}}
+        mine = {"customer_id": customer_id, "secret_hash": secret_hash}
+        return self._consents.update_one(mine, change).modified_count == 1
+
+    @unavailable()
+    def consents(self, customer_id: str, visitor_id: str) -> list[Consent]:
+        found = self._consents.find({"customer_id": customer_id, "visitor_id": visitor_id}).sort("given_at", ASCENDING)
+        return [_object(document, Consent, key="consent_id") for document in found]
+
+    @unavailable()
+    def forget_consents(self, customer_id: str, visitor_id: str) -> None:
+        self._consents.delete_many({"customer_id": customer_id, "visitor_id": visitor_id})
+
+    @unavailable()
+    def erasure(self, customer_id: str, erasure_id: str) -> Erasure | None:
+        found = self._erasures.find_one({"_id": erasure_id, "customer_id": customer_id})
+        return _erasure(found) if found else None
+
+    @unavailable()
     def erasure_by_token(self, token_hash: str) -> Erasure | None:
         """The erasure of the visitor whose token this was: the one thing the token is still good for."""
         found = self._erasures.find_one({"token_hash": token_hash})
@@ -259,6 +303,7 @@ class ErasureStore:
         self._parts = database["erasure_parts"]
         self._counts = database["erased_counts"]
         self._visits = database["visits"]
+        self._consents = database["cookie_consents"]
         self._conversations = database["conversations"]
 
     @unavailable()
@@ -307,12 +352,13 @@ class ErasureStore:
         return claimed
 
     def forget_visits(self, erasure: Erasure) -> None:
-        """Remove the visitor's visits, and count them in the present look."""
+        """Remove the visitor's visits and what they said to cookies, and count both in the present look."""
         mine = {"customer_id": erasure.customer_id, "visitor_id": erasure.visitor_id}
 
         def work(session: ClientSession) -> None:
-            if number := self._visits.delete_many(mine, session=session).deleted_count:
-                self._count_found(erasure, {"visits": number}, session=session)
+            for kind, held in (("visits", self._visits), ("cookie_consents", self._consents)):
+                if number := held.delete_many(mine, session=session).deleted_count:
+                    self._count_found(erasure, {kind: number}, session=session)
 
         transaction(self._database, work)
 
@@ -652,6 +698,20 @@ class ConversationStore:
         return standings
 
     @unavailable()
+    def disclosed_ids(self, customer_id: str, scope: Scope, *, after: str, limit: int) -> list[str]:
+        """Those of the customer's unsealed conversations that are within ``scope``, in the order of their ids."""
+        wanted: Document = {"customer_id": customer_id, "is_sealed": False, **STILL_THERE, "_id": {"$gt": after}}
+        match scope:
+            case ConversationsScope():
+                wanted["_id"]["$in"] = list(scope.conversation_ids)
+            case VisitorScope():
+                wanted["visitor_id"] = scope.visitor_id
+            case PeriodScope():
+                wanted["opened_at"] = {"$gte": scope.since, "$lt": scope.until}
+        found = self._conversations.find(wanted, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+        return [document["_id"] for document in found]
+
+    @unavailable()
     def queue(self, customer_id: str) -> dict[str, int]:
         """The place in the customer's queue, from 1, of every conversation that waits."""
         waiting = self._conversations.find({"customer_id": customer_id, "status": "queued"}, {"_id": 1})
@@ -805,7 +865,7 @@ class ConversationStore:
         # Sealed first: a reader who finds words missing must also find that they are elsewhere now.
         sealed = self._conversations.update_one(
             {"_id": conversation_id, "customer_id": customer_id, "status": "closed"},
-            {"$set": {"is_sealed": True, "capture": {}}},
+            {"$set": {"is_sealed": True, "capture": {}, "trail": []}},
         )
         if not sealed.matched_count:
             return False
@@ -941,6 +1001,19 @@ def _fence(error: BulkWriteError) -> Exception:
         return error
     fence = "seq" if "seq" in refused[0].get("keyPattern", {}) else "client_id"
     return Fenced(int(details["nInserted"]), fence)
+
+
+def _continued(visit: Visit) -> Document:
+    """What becomes of a visit when its visitor is at another page; at the same one again, little."""
+    seen = {name: getattr(visit, name) for name in ("seen_at", "ip", "user_agent", "language", "has_trail")}
+    pages: Document = {"$literal": msgspec.to_builtins(visit.pages, builtin_types=(datetime,))}
+    is_same = {"$eq": [{"$last": "$pages.url"}, {"$literal": visit.pages[-1].url if visit.pages else None}]}
+    trail: Document = {"$slice": [{"$concatArrays": ["$pages", pages]}, -TRAIL_LENGTH]} if visit.has_trail else pages
+    return {
+        **{name: {"$literal": value} for name, value in seen.items()},
+        "pages": {"$cond": [is_same, "$pages", trail]} if visit.has_trail else trail,
+        "page_count": {"$add": [{"$ifNull": ["$page_count", 0]}, {"$cond": [is_same, 0, 1]}]},
+    }
 
 
 def _document(thing: msgspec.Struct, *, key: str) -> Document:

@@ -16,11 +16,17 @@ from services.gateway.commands import CommandRefused
 from services.gateway.lifecycle import Lifecycle
 from services.gateway.routes import (
     access,
+    account,
+    acts,
+    audit,
     conversations,
+    disclosures,
     documents,
     erasures,
     own_data,
     pages,
+    questions,
+    remembering,
     sessions,
     sites,
     staff,
@@ -75,20 +81,26 @@ def create_app(context: Context | None = None) -> APIFlask:
     _register_refusals(app, context)
     for blueprint in (
         widget.blueprint,
+        remembering.blueprint,
         own_data.blueprint,
         sessions.blueprint,
         conversations.blueprint,
         transcripts.blueprint,
         erasures.blueprint,
         sites.blueprint,
+        *account.BLUEPRINTS,
         surveys.blueprint,
+        audit.blueprint,
+        disclosures.blueprint,
         *staff.BLUEPRINTS,
         documents.blueprint,
+        questions.blueprint,
         pages.blueprint,
     ):
         app.register_blueprint(blueprint)
     app.before_request(access.refuse_other_bodies)
     app.after_request(pages.add_security_headers)
+    app.after_request(acts.end)
     # Flask has a place for files already; only what it does there is ours.
     app.view_functions["static"] = pages.static_file
     _put_sockets_in_front(app, context)

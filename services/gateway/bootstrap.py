@@ -14,9 +14,14 @@ from chassis.bus import Bus, Listener
 from chassis.http import RemoteProblem, ServiceClient, ServiceUnavailable
 from services.gateway.assets import Assets
 from services.gateway.clients import (
+    AccountClient,
     AccountsClient,
+    AuditClient,
     ChatClient,
+    DisclosuresClient,
     HistoryReader,
+    IdentityClient,
+    InquiriesClient,
     PolicyClient,
     StaffClient,
     SurveysClient,
@@ -43,6 +48,8 @@ class Limits:
     conversations: Limit
     messages: Limit
     copies: Limit
+    uploads: Limit
+    questions: Limit
 
     @classmethod
     def of(cls, chosen: Settings) -> "Limits":
@@ -53,6 +60,8 @@ class Limits:
             conversations=Limit.per_minute(chosen.conversations_per_minute),
             messages=Limit(chosen.messages_per_second, chosen.message_burst),
             copies=Limit.per_minute(chosen.copies_per_minute),
+            uploads=Limit.per_minute(chosen.uploads_per_minute),
+            questions=Limit.per_minute(chosen.questions_per_minute),
         )
 
 
@@ -63,8 +72,13 @@ class Context:
     settings: Settings
     tickets: Tickets
     accounts: AccountsClient
+    account: AccountClient
+    identity: IdentityClient
     policy: PolicyClient
     staff: StaffClient
+    audit: AuditClient
+    disclosures: DisclosuresClient
+    inquiries: InquiriesClient
     chat: ChatClient
     transcripts: TranscriptsClient
     surveys: SurveysClient
@@ -98,8 +112,13 @@ def bootstrap(chosen: Settings | None = None) -> Context:
     return _on_the_bus(
         chosen,
         accounts=accounts,
+        account=AccountClient(at_accounts),
+        identity=IdentityClient(at_accounts),
         policy=PolicyClient(at_accounts),
         staff=StaffClient(at_accounts, introspection_cache=chosen.introspection_cache),
+        audit=AuditClient(at_accounts),
+        disclosures=DisclosuresClient(at_accounts),
+        inquiries=InquiriesClient(at_accounts),
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,
@@ -134,8 +153,13 @@ def _on_the_bus(
     chosen: Settings,
     *,
     accounts: AccountsClient,
+    account: AccountClient,
+    identity: IdentityClient,
     policy: PolicyClient,
     staff: StaffClient,
+    audit: AuditClient,
+    disclosures: DisclosuresClient,
+    inquiries: InquiriesClient,
     chat: ChatClient,
     transcripts: TranscriptsClient,
     surveys: SurveysClient,
@@ -160,8 +184,13 @@ def _on_the_bus(
         settings=chosen,
         tickets=Tickets(SERVICE, chosen.service_key.get_secret_value()),
         accounts=accounts,
+        account=account,
+        identity=identity,
         policy=policy,
         staff=staff,
+        audit=audit,
+        disclosures=disclosures,
+        inquiries=inquiries,
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,

@@ -10,9 +10,10 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from chassis.auth import Caller, Role
-from chassis.http import RemoteProblem, ServiceClient
+from chassis.http import RemoteProblem, ServiceClient, ServiceUnavailable
 from contracts.chat import ErasureReason
 from services.gateway import frames
+from services.gateway.captures import Choices
 from services.gateway.together import Together
 
 Status = Literal["queued", "active", "closed", "erased"]
@@ -23,6 +24,7 @@ GATEWAY = Caller(service="gateway", role="service")
 """The gateway asking for itself, where nobody is known yet."""
 
 REPORT_SECONDS = 25.0
+DOCUMENT_SECONDS = 45.0
 HISTORY_PAGE = 200
 CONVERSATIONS_PAGE = 200
 MOST_AT_ONCE = 100
@@ -89,11 +91,20 @@ class Visitor(msgspec.Struct, frozen=True):
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """A visit that was begun; the token is there for a new visitor only."""
+    """A visit that was begun; the token is there for who did not bring it: a new visitor, or one with a cookie."""
 
     visitor_id: str
     visit_id: str
     visitor_token: str | None = None
+    page_count: int = 1
+    is_known: bool = False
+
+
+class NewCookie(msgspec.Struct, frozen=True):
+    """The secret of a visitor's cookie, and until when it is good."""
+
+    secret: str
+    expires_at: datetime
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -113,8 +124,7 @@ class Site(msgspec.Struct, frozen=True):
     departments: list[Any] = []
     texts: dict[str, Any] = {}
     theme: dict[str, Any] = {}
-    ip_capture: str = "off"
-    cookies: dict[str, Any] = {}
+    choices: Choices = Choices()
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
@@ -288,6 +298,107 @@ class StaffClient:
         self._credentials.drop(lambda credential: credential.session_id == caller.session_id)
 
 
+class AuditClient:
+    """What was done, as accounts keeps it."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def note(
+        self, caller: Caller, *, act_id: str, act: str, subject: dict[str, str], outcome: str | None = None
+    ) -> None:
+        """Note an act; what is noted already under this id is not noted again. Raises ``ServiceUnavailable``."""
+        body = {"act_id": act_id, "act": act, "subject": subject, **({"outcome": outcome} if outcome else {})}
+        try:
+            self._service.post("/internal/v1/audit/acts", caller=caller, json=body)
+        except ServiceUnavailable:
+            # Once more, as with a question: under its id it counts once.
+            self._service.post("/internal/v1/audit/acts", caller=caller, json=body)
+
+    def entries(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._service.get("/internal/v1/audit/entries", caller=caller, params=params)
+
+    def head(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/audit/head", caller=caller)
+
+    def sign_head(self, caller: Caller) -> Any:
+        return self._service.post("/internal/v1/audit/heads", caller=caller)
+
+
+class DisclosuresClient:
+    """What was disclosed, and how that was decided."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def request(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.post("/internal/v1/disclosures", caller=caller, json=body)
+
+    def register(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._service.get("/internal/v1/disclosures", caller=caller, params=params)
+
+    def disclosure(self, caller: Caller, disclosure_id: str) -> Any:
+        return self._service.get(f"/internal/v1/disclosures/{disclosure_id}", caller=caller)
+
+    def decide(self, caller: Caller, disclosure_id: str, body: dict[str, Any]) -> Any:
+        return self._service.post(f"/internal/v1/disclosures/{disclosure_id}/decision", caller=caller, json=body)
+
+    def review(self, caller: Caller, disclosure_id: str, body: dict[str, Any]) -> Any:
+        return self._service.post(f"/internal/v1/disclosures/{disclosure_id}/review", caller=caller, json=body)
+
+    def part(self, caller: Caller, disclosure_id: str, number: int) -> Any:
+        path = f"/internal/v1/disclosures/{disclosure_id}/bundle"
+        return self._service.get(path, caller=caller, params={"part": number})
+
+    def told(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._service.get("/internal/v1/told-disclosures", caller=caller, params=params)
+
+
+class Confirmation(msgspec.Struct, frozen=True):
+    """What a mailed link is for, and what came of it."""
+
+    email: str
+    wish: Literal["question", "copy", "erasure"]
+    customer_id: str
+    site_name: str
+    is_done: bool = False
+    erasures: list[str] = []
+
+
+class InquiriesClient:
+    """Questions to us."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def ask(self, body: dict[str, Any]) -> int:
+        """Take down what was sent with the form; its number."""
+        return int(self._service.post("/internal/v1/inquiries", caller=GATEWAY, json=body)["number"])
+
+    def confirmation(self, token: str) -> Confirmation | None:
+        """What the link is for; None if it does not count."""
+        asked = {"token": token}
+        found = found_or_none(lambda: self._service.post("/internal/v1/confirmations", caller=GATEWAY, json=asked))
+        return None if found is None else msgspec.convert(found, Confirmation)
+
+    def set_done(self, token: str, erasures: list[str]) -> Confirmation:
+        body = {"token": token, "erasures": erasures}
+        done = self._service.post("/internal/v1/confirmations/done", caller=GATEWAY, json=body)
+        return msgspec.convert(done, Confirmation)
+
+    def inquiries(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._service.get("/internal/v1/staff/inquiries", caller=caller, params=params)
+
+    def inquiry(self, caller: Caller, inquiry_id: str) -> Any:
+        return self._service.get(f"/internal/v1/staff/inquiries/{inquiry_id}", caller=caller)
+
+    def answer(self, caller: Caller, inquiry_id: str, body: dict[str, Any]) -> Any:
+        return self._service.post(f"/internal/v1/staff/inquiries/{inquiry_id}/answers", caller=caller, json=body)
+
+    def close(self, caller: Caller, inquiry_id: str) -> Any:
+        return self._service.post(f"/internal/v1/staff/inquiries/{inquiry_id}/close", caller=caller, json={})
+
+
 class AccountsClient:
     """Operators, sites and sessions."""
 
@@ -296,8 +407,12 @@ class AccountsClient:
         self._credentials: Recent[Credential] = Recent(introspection_cache)
         self._sites: Recent[Site] = Recent(site_cache)
 
-    def sign_in(self, *, email: str, password: str, ip: str, user_agent: str) -> SignIn:
-        body = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
+    def sign_in(
+        self, *, email: str, password: str, ip: str, user_agent: str, remembered_days: int | None = None
+    ) -> SignIn:
+        body: dict[str, Any] = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
+        if remembered_days is not None:
+            body["remembered_days"] = remembered_days
         return msgspec.convert(self._service.post("/internal/v1/sessions", caller=GATEWAY, json=body), SignIn)
 
     def introspect(self, token: str) -> Credential | None:
@@ -351,6 +466,68 @@ class AccountsClient:
     def sites(self, caller: Caller) -> Any:
         return self._service.get("/internal/v1/sites", caller=caller)
 
+    def add_site(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.post("/internal/v1/sites", caller=caller, json=body)
+
+    def choose(self, caller: Caller, site_id: str, body: dict[str, Any]) -> Any:
+        """What is captured of a site's visitors, and done with them; other processes know when they ask again."""
+        site = self._service.put(f"/internal/v1/sites/{site_id}/choices", caller=caller, json=body)
+        self._sites.drop(lambda known: known.site_id == site_id)
+        return site
+
+
+class AccountClient:
+    """Contact and billing details of a customer, at accounts."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def state(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/account", caller=caller)
+
+    def part(self, caller: Caller, part: str) -> Any:
+        return self._service.get(f"/internal/v1/account/{part}", caller=caller)
+
+    def change(self, caller: Caller, part: str, body: dict[str, Any]) -> Any:
+        return self._service.put(f"/internal/v1/account/{part}", caller=caller, json=body)
+
+    def confirm(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.post("/internal/v1/account/confirmations", caller=caller, json=body)
+
+    def history(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._service.get("/internal/v1/account/history", caller=caller, params=params)
+
+
+class IdentityClient:
+    """Identity documents, at accounts: they pass through here, and stay nowhere."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def state(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/identity", caller=caller)
+
+    def upload(self, caller: Caller, action: str, content: bytes) -> Any:
+        path = "/internal/v1/identity/verifications"
+        return self._service.send(path, content, caller=caller, params={"action": action}, timeout=DOCUMENT_SECONDS)
+
+    def set_strictness(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.put("/internal/v1/identity/strictness", caller=caller, json=body)
+
+    def transfer_ownership(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._service.post("/internal/v1/ownership", caller=caller, json=body)
+
+    def verifications(self, caller: Caller) -> Any:
+        return self._service.get("/internal/v1/staff/identity/verifications", caller=caller)
+
+    def document(self, caller: Caller, verification_id: str) -> tuple[bytes, str]:
+        path = f"/internal/v1/staff/identity/verifications/{verification_id}/document"
+        return self._service.fetch(path, caller=caller, timeout=DOCUMENT_SECONDS)
+
+    def decide(self, caller: Caller, verification_id: str, body: dict[str, Any]) -> Any:
+        path = f"/internal/v1/staff/identity/verifications/{verification_id}/decision"
+        return self._service.post(path, caller=caller, json=body, timeout=DOCUMENT_SECONDS)
+
 
 class ChatClient:
     """Visits and live conversations."""
@@ -377,6 +554,22 @@ class ChatClient:
 
     def begin_visit(self, caller: Caller, body: dict[str, Any]) -> Visit:
         return msgspec.convert(self._service.post("/internal/v1/visits", caller=caller, json=body), Visit)
+
+    def give_consent(self, caller: Caller, body: dict[str, Any]) -> NewCookie:
+        """A new cookie for the visitor whose token is in the body."""
+        return msgspec.convert(self._service.post("/internal/v1/cookie-consents", caller=caller, json=body), NewCookie)
+
+    def withdraw_consent(self, caller: Caller, body: dict[str, Any]) -> None:
+        self._service.post("/internal/v1/cookie-withdrawals", caller=caller, json=body)
+
+    def invite(self, caller: Caller, every_hours: int) -> bool:
+        """Whether the visitor may be invited now; if so, they count as invited."""
+        asked = {"every_hours": every_hours}
+        return bool(self._service.post("/internal/v1/invitations", caller=caller, json=asked)["is_due"])
+
+    def visit(self, caller: Caller, conversation_id: str) -> Any:
+        """What is known of the visitor of a conversation that is not sealed."""
+        return self._service.get(f"/internal/v1/conversations/{conversation_id}/visit", caller=caller)
 
     def introspect(self, token: str) -> Visitor | None:
         """Whose visitor token this is; None if nobody's."""
@@ -425,6 +618,11 @@ class ChatClient:
         return found_or_none(
             lambda: self._service.post("/internal/v1/erasure-introspections", caller=GATEWAY, json=asked)
         )
+
+    def erasure_known(self, customer_id: str, erasure_id: str) -> Any:
+        """How an erasure stands; None if it was long ago."""
+        caller = Caller(service="gateway", role="service", customer_id=customer_id)
+        return found_or_none(lambda: self._service.get(f"/internal/v1/erasures/{erasure_id}", caller=caller))
 
     def erased_counts(self, caller: Caller, *, before: str | None, limit: int) -> Any:
         params = {"before": before, "limit": limit}
@@ -530,6 +728,12 @@ class SurveysClient:
         caller = Caller(service="gateway", role="service", customer_id=customer_id)
         params = {"conversation_id": conversation_id}
         return self._service.get("/internal/v1/responses", caller=caller, params=params)["responses"]
+
+    def visitors_of_address(self, customer_id: str, email: str) -> list[str]:
+        """The visitors who have given this address, which has been confirmed."""
+        caller = Caller(service="gateway", role="service", customer_id=customer_id)
+        found = self._service.post("/internal/v1/visitors-of-address", caller=caller, json={"email": email})
+        return list(found["visitor_ids"])
 
     def record(self, caller: Caller, body: dict[str, Any]) -> Any:
         """Keep answers; None if nothing was answered."""

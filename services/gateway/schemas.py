@@ -55,8 +55,16 @@ class VisitIn(Body):
 
 
 class VisitOut(Reply):
+    """``page_count`` is how many pages this visit has been to; ``has_cookie`` that one was set now."""
+
     visitor_token: str
     visit_id: str
+    page_count: int = 1
+    has_cookie: bool = False
+
+
+class InvitedOut(Reply):
+    is_due: bool
 
 
 class ConversationIn(Body):
@@ -331,6 +339,20 @@ class WidgetSurveysOut(Reply):
     offline: SurveyOut | None
 
 
+class WidgetCookiesOut(Reply):
+    """Whether the visitor may be asked for a cookie, and whether they have one here already."""
+
+    enabled: bool
+    is_set: bool
+    lasts_days: int
+
+
+class WidgetInvitationOut(Reply):
+    text: str
+    after_seconds: int
+    after_pages: int
+
+
 class ConfigOut(Reply):
     site: WidgetSiteOut
     online: bool
@@ -340,7 +362,9 @@ class ConfigOut(Reply):
     surveys: WidgetSurveysOut
     notice: str
     policy: WidgetPolicyOut
-    cookies: dict[str, Any]
+    cookies: WidgetCookiesOut
+    invitation: WidgetInvitationOut | None
+    has_trail: bool
 
 
 class PolicyVersionOut(Reply):
@@ -438,6 +462,10 @@ class SignInIn(Body):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     totp: Annotated[str, StringConstraints(max_length=16)] | None = None
+
+
+class OperatorSignInIn(SignInIn):
+    remember: bool = False
 
 
 class OperatorOut(Reply):
@@ -561,6 +589,13 @@ class CapturedPageOut(Reply):
     url: str = ""
     title: str = ""
     referrer: str = ""
+    seen_at: datetime | None = None
+
+
+class TrailPageOut(Reply):
+    url: str
+    title: str = ""
+    seen_at: datetime | None = None
 
 
 class CapturedOut(Reply):
@@ -595,11 +630,55 @@ class AcknowledgedOut(Reply):
 class TranscriptOut(TranscriptSummaryOut):
     messages: list[MessageOut]
     captured: CapturedOut | None = None
+    trail: list[TrailPageOut] = []
     responses: list[ResponseOut] = []
     acknowledged_policy_version: str = ""
     acknowledgements: list[AcknowledgedOut] = []
     digest: str = ""
     last_seq: int = 0
+
+
+class ConversationVisitOut(Reply):
+    """What is known of the visitor while the conversation is not sealed."""
+
+    captured: CapturedOut
+    trail: list[TrailPageOut]
+
+
+class InvitationIn(Body):
+    text: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_without_nul)]
+    after_seconds: Annotated[int, Field(ge=1, le=3600)]
+    after_pages: Annotated[int, Field(ge=1, le=50)] = 1
+    every_hours: Annotated[int, Field(ge=1, le=24 * 90)] = 24
+
+
+class ChoicesIn(Body):
+    """What is captured of a site's visitors, and what may be done with them. Off means that it is nowhere written."""
+
+    ip_capture: Literal["full", "truncated", "off"]
+    has_browser: bool
+    has_language: bool
+    page_capture: Annotated[
+        Literal["full", "path", "off"],
+        Field(description="Addresses of pages with their query, without it, or not at all."),
+    ]
+    has_trail: bool
+    has_cookies: bool
+    invitation: InvitationIn | None
+
+
+class InvitationOut(WidgetInvitationOut):
+    every_hours: int
+
+
+class ChoicesOut(Reply):
+    ip_capture: str
+    has_browser: bool
+    has_language: bool
+    page_capture: str
+    has_trail: bool
+    has_cookies: bool
+    invitation: InvitationOut | None
 
 
 class SiteOut(Reply):
@@ -612,6 +691,7 @@ class SiteOut(Reply):
     theme: dict[str, Any] = {}
     ip_capture: str
     cookies: dict[str, Any] = {}
+    choices: ChoicesOut
 
 
 class SitesOut(Reply):
@@ -633,6 +713,17 @@ class OwnVisitOut(Reply):
     pages: list[CapturedPageOut]
 
 
+class OwnConsentOut(Reply):
+    """That the visitor agreed to a cookie, when and under which policy, and how it ended."""
+
+    given_at: datetime
+    given_policy_version: str
+    expires_at: datetime
+    withdrawn_at: datetime | None = None
+    withdrawn_policy_version: str = ""
+    withdrawn_because: str | None = None
+
+
 class OwnConversationOut(Reply):
     conversation_id: str
     status: Status
@@ -642,6 +733,7 @@ class OwnConversationOut(Reply):
     acknowledged_policy_version: str = ""
     messages: list[MessageOut]
     captured: CapturedOut | None
+    trail: list[TrailPageOut] = []
     responses: list[ResponseOut]
 
 
@@ -649,6 +741,7 @@ class CopyOut(Reply):
     made_at: datetime
     visitor: OwnVisitorOut
     visits: list[OwnVisitOut]
+    consents: list[OwnConsentOut]
     conversations: list[OwnConversationOut]
 
 
@@ -692,3 +785,238 @@ class KeyOut(Reply):
 
 class KeysOut(Reply):
     keys: list[KeyOut]
+
+
+class AuditQuery(Query):
+    after: Annotated[str, StringConstraints(max_length=20)] | None = None
+    limit: Limit = 50
+
+
+class ActorOut(Reply):
+    kind: Literal["operator", "staff", "system"]
+    id: str
+    role: str
+
+
+class AuditEntryOut(Reply):
+    """What was done; ``hash`` is over all of the rest, with the hash of the entry before it."""
+
+    chain: str
+    number: int
+    at: Moment
+    act_id: str
+    actor: ActorOut
+    act: str
+    subject: dict[str, str]
+    details: dict[str, str]
+    previous: str
+    hash: str
+
+
+class AuditOut(Reply):
+    entries: list[AuditEntryOut]
+    next: str | None
+
+
+class SignedHeadOut(Reply):
+    """``certificate`` is a compact JWS of the rest, checked with the keys at `/api/v1/certificate-keys`."""
+
+    chain: str
+    number: int
+    hash: str
+    signed_at: datetime
+    certificate: str
+
+
+class AuditHeadOut(Reply):
+    head: SignedHeadOut | None
+
+
+Ground = Literal["legal-process", "rights-or-property", "emergency"]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"\S"), AfterValidator(_without_nul)]
+Named = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_without_nul)]
+
+
+class ConversationsScopeIn(Body):
+    kind: Literal["conversations"]
+    conversation_ids: Annotated[list[OpaqueId], Field(min_length=1, max_length=200)]
+
+
+class VisitorScopeIn(Body):
+    kind: Literal["visitor"]
+    visitor_id: OpaqueId
+
+
+class PeriodScopeIn(Body):
+    """Conversations that were opened at ``since`` or later, and before ``until``."""
+
+    kind: Literal["period"]
+    since: Timestamp
+    until: Timestamp
+
+
+class DisclosureIn(Body):
+    """``recipient_key`` is an X25519 public key in PEM. The customer will read the explanation."""
+
+    customer_id: OpaqueId
+    ground: Ground
+    explanation: Reason
+    scope: Annotated[ConversationsScopeIn | VisitorScopeIn | PeriodScopeIn, Field(discriminator="kind")]
+    recipient: Named
+    recipient_key: Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+    gag_until: Timestamp | None = None
+    gag_reference: Annotated[str, StringConstraints(max_length=200), AfterValidator(_without_nul)] = ""
+
+
+class DecisionIn(Body):
+    outcome: Literal["approved", "refused"]
+    reason: Reason
+
+
+class ReviewIn(Body):
+    outcome: Literal["upheld", "refused"]
+    reason: Reason
+
+
+class DisclosuresQuery(Query):
+    after: OpaqueId | None = None
+    limit: Limit = 50
+
+
+class StaffPersonOut(Reply):
+    id: str
+    name: str
+
+
+class DecisionOut(Reply):
+    outcome: Literal["approved", "refused"]
+    by: StaffPersonOut
+    at: datetime
+    reason: str
+
+
+class ReviewOut(Reply):
+    due_at: datetime
+    outcome: Literal["upheld", "refused"] | None
+    by: StaffPersonOut | None
+    at: datetime | None
+    reason: str
+
+
+class BundleOut(Reply):
+    """``missing`` are conversations that the scope names and that the customer has not."""
+
+    size: int
+    sha256: str
+    conversations: int
+    missing: list[str]
+    executed_at: datetime
+    kept_until: datetime
+    removed_at: datetime | None
+
+
+class TellingOut(Reply):
+    state: Literal["waiting", "sent", "failed"]
+    attempts: int
+    repeated: int
+    reason: str
+    told_at: datetime | None
+
+
+class DisclosureOut(Reply):
+    disclosure_id: str
+    customer_id: str
+    ground: Ground
+    explanation: str
+    scope: dict[str, Any]
+    recipient: str
+    recipient_fingerprint: str
+    gag_until: datetime | None
+    gag_reference: str
+    state: Literal["requested", "approved", "refused", "executed"]
+    requested_by: StaffPersonOut
+    requested_at: datetime
+    decision: DecisionOut | None
+    review: ReviewOut | None
+    is_overdue: bool
+    bundle: BundleOut | None
+    telling: TellingOut | None
+
+
+class DisclosuresOut(Reply):
+    disclosures: list[DisclosureOut]
+    next: str | None
+
+
+class ToldDisclosureOut(Reply):
+    disclosure_id: str
+    ground: Ground
+    explanation: str
+    scope: dict[str, Any]
+    recipient: str
+    gag_until: datetime | None
+    gag_reference: str
+    requested_at: datetime
+    executed_at: datetime
+    conversations: int
+    sha256: str
+    reviewed: Literal["upheld", "refused"] | None
+    is_review_due: bool
+
+
+class ToldDisclosuresOut(Reply):
+    disclosures: list[ToldDisclosureOut]
+    next: str | None
+
+
+class InquiriesQuery(Query):
+    state: Literal["open", "answered", "closed"] | None = None
+    after: Cursor | None = None
+    limit: Limit = 50
+
+
+class InquirySummaryOut(Reply):
+    inquiry_id: str
+    number: int
+    source: Literal["mail", "form"]
+    wish: Literal["question", "copy", "erasure"]
+    sender: str
+    subject: str
+    state: Literal["open", "answered", "closed"]
+    is_automatic: bool
+    is_overdue: bool
+    received_at: datetime
+    due_at: datetime
+    closed_at: datetime | None = None
+
+
+class InquiriesOut(Reply):
+    inquiries: list[InquirySummaryOut]
+    next: str | None = None
+
+
+class InquiryEntryOut(Reply):
+    kind: Literal["question", "answer"]
+    text: str
+    by: str
+    at: datetime
+
+
+class InquiryMailsOut(Reply):
+    """How many of our mails about it wait, were taken by the mail server, and could not be delivered."""
+
+    waiting: int
+    sent: int
+    failed: int
+
+
+class InquiryOut(InquirySummaryOut):
+    entries: list[InquiryEntryOut]
+    mails: InquiryMailsOut
+
+
+class InquiryAnswerIn(Body):
+    client_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}\z")]
+    text: Annotated[
+        str, StringConstraints(min_length=1, max_length=20_000, pattern=r"\S"), AfterValidator(_without_nul)
+    ]

@@ -38,6 +38,8 @@ class Settings(ServiceSettings):
     tickets_per_minute: Positive = 1200
     conversations_per_minute: Positive = 300
     copies_per_minute: Positive = 10
+    uploads_per_minute: Positive = 10
+    questions_per_minute: Positive = 10
 
     connections: Positive = 12_000
     unauthenticated_sockets: Positive = 2_000
@@ -70,13 +72,14 @@ class Settings(ServiceSettings):
 
     @property
     def session_cookie(self) -> str:
-        """The name that makes browsers guard the cookie; it needs TLS, which a local try-out does not have."""
-        return self._cookie("session")
+        """The cookie of people who work for customers."""
+        return self.cookie_name("session")
 
     @property
     def staff_cookie(self) -> str:
         """Staff have a cookie of their own, so that who is both is never one as the other."""
-        return self._cookie("staff")
+        return self.cookie_name("staff")
 
-    def _cookie(self, name: str) -> str:
+    def cookie_name(self, name: str) -> str:
+        """The name that makes browsers guard the cookie; it needs TLS, which a local try-out does not have."""
         return f"__Host-{name}" if self.is_secure else name

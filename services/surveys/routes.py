@@ -10,6 +10,7 @@ from services.surveys import actions
 from services.surveys.bootstrap import context
 from services.surveys.model import PLACEMENTS, SurveyNotFound, Which
 from services.surveys.schemas import (
+    AddressBody,
     DraftReply,
     ListQuery,
     ListReply,
@@ -27,6 +28,7 @@ from services.surveys.schemas import (
     VersionReply,
     VersionsQuery,
     VersionsReply,
+    VisitorsReply,
     cursor,
 )
 
@@ -154,6 +156,15 @@ def responses(query: ResponsesQuery) -> ResponsesReply:
     """The responses that belong to a conversation."""
     found = actions.responses_in(auth.customer(), query.conversation_id, store=context().store, now=now())
     return ResponsesReply(responses=[ResponseReply.model_validate(response) for response in found])
+
+
+@blueprint.post("/visitors-of-address")
+@blueprint.input(AddressBody, arg_name="body")
+@blueprint.output(VisitorsReply)
+@auth.require_role("service")
+def visitors_of_address(body: AddressBody) -> VisitorsReply:
+    """Those visitors of the customer who have given this e-mail address in an answer. It has been confirmed before."""
+    return VisitorsReply(visitor_ids=context().store.visitors_of_address(auth.customer(), body.email))
 
 
 @blueprint.get("/staff/survey-report")

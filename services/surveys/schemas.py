@@ -358,3 +358,11 @@ def place_of(text: str) -> Place:
     if place.answered_at.tzinfo is None:
         raise CursorNotValid
     return place
+
+
+class AddressBody(Body):
+    email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
+
+
+class VisitorsReply(Reply):
+    visitor_ids: list[str]

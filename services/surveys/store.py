@@ -9,6 +9,7 @@ import msgspec
 import pymongo
 from pymongo import ASCENDING, DESCENDING
 from pymongo.client_session import ClientSession
+from pymongo.collation import Collation
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
@@ -45,6 +46,7 @@ REPORT_SECONDS = 20.0
 COUNTER_PARTS = 16
 """A counter that all customers share is spread over so many documents, so that few transactions meet on one."""
 _ALREADY_EXISTS = 48
+ANY_CASE = Collation("en", strength=2)
 
 IMMUTABLE = {
     "$jsonSchema": {
@@ -107,6 +109,9 @@ class SurveyStore:
         conversation = [("customer_id", ASCENDING), ("conversation_id", ASCENDING)]
         self._responses.create_index(conversation)
         self._responses.create_index([("customer_id", ASCENDING), ("visitor_id", ASCENDING)])
+        addresses = [("customer_id", ASCENDING), ("answers.value", ASCENDING)]
+        with_address = {"answers.kind": "email"}
+        self._responses.create_index(addresses, collation=ANY_CASE, partialFilterExpression=with_address)
         self._openings.create_index(conversation, unique=True)
         # These only clean up, in their own time: what has expired is passed over by every question below.
         for forgetful in (self._responses, self._openings):
@@ -179,6 +184,14 @@ class SurveyStore:
         key = {"customer_id": customer_id, "conversation_id": conversation_id}
         found = self._responses.find(key | _alive(now), WITHOUT_KEY, sort=[("answered_at", ASCENDING)])
         return [_read(document, Response) for document in found]
+
+    @mongo.unavailable()
+    def visitors_of_address(self, customer_id: str, email: str) -> list[str]:
+        """Whoever has given this address in an answer, however it was written."""
+        given = {"$elemMatch": {"kind": "email", "value": email}}
+        which = {"customer_id": customer_id, "answers.kind": "email", "answers.value": email, "answers": given}
+        found = self._responses.find(which, {"visitor_id": 1}).collation(ANY_CASE)
+        return sorted({document["visitor_id"] for document in found if document.get("visitor_id")})
 
     @mongo.unavailable()
     def responses(self, which: Which, period: Period, *, after: Place | None, limit: int) -> list[Response]:

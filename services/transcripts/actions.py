@@ -21,6 +21,7 @@ from contracts.chat import (
     MessagePosted,
     PolicyAcknowledged,
 )
+from contracts.disclosures import Scope, is_within
 from contracts.payload import Payload
 from contracts.surveys import ResponseRecorded
 from contracts.transcripts import EraseTranscript, TranscriptErased, TranscriptSealed
@@ -288,6 +289,16 @@ def show_own_transcript(
 ) -> tuple[Transcript, Sequence[Message]]:
     """As ``show_transcript``, for the visitor who took part; to any other visitor there is none."""
     if store.get(customer_id, conversation_id).visitor_id != visitor_id:
+        raise TranscriptNotFound(conversation_id)
+    return show_transcript(customer_id, conversation_id, store=store)
+
+
+def show_disclosed_transcript(
+    customer_id: str, conversation_id: str, *, scope: Scope, store: TranscriptStore
+) -> tuple[Transcript, Sequence[Message]]:
+    """As ``show_transcript``, for a disclosure; beyond its scope there is none."""
+    known = store.get(customer_id, conversation_id)
+    if not is_within(scope, conversation_id=conversation_id, visitor_id=known.visitor_id, opened_at=known.opened_at):
         raise TranscriptNotFound(conversation_id)
     return show_transcript(customer_id, conversation_id, store=store)
 

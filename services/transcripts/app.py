@@ -3,6 +3,7 @@
 from apiflask import APIFlask
 
 from chassis import auth, mongo, web
+from contracts.disclosures import NothingGranted
 from services.transcripts import routes
 from services.transcripts.bootstrap import SERVICE, Context, bootstrap
 from services.transcripts.model import CursorNotValid, TranscriptDamaged, TranscriptNotFound
@@ -10,6 +11,7 @@ from services.transcripts.model import CursorNotValid, TranscriptDamaged, Transc
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     TranscriptNotFound: (404, "not-found"),
     CursorNotValid: (422, "invalid"),
+    NothingGranted: (403, "forbidden"),
     TranscriptDamaged: (500, "transcript-damaged"),
 }
 
@@ -22,4 +24,5 @@ def create_app(context: Context | None = None) -> APIFlask:
     app.extensions[SERVICE] = context
     auth.require_token(app, context.verifier)
     app.register_blueprint(routes.blueprint)
+    app.register_blueprint(routes.disclosed)
     return app

@@ -14,6 +14,7 @@ from contracts.chat import (
     ConversationAccepted,
     ConversationClosed,
     ConversationOpened,
+    Page,
     PolicyAcknowledged,
     Sender,
 )
@@ -140,6 +141,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     operators: tuple[Operator, ...] = ()
     captured: Captured = Captured()
+    trail: tuple[Page, ...] = ()
     responses: tuple[Response, ...] = ()
     acknowledged_policy_version: str = ""
     acknowledgements: tuple[Acknowledgement, ...] = ()

@@ -6,10 +6,13 @@ from apiflask import APIBlueprint
 
 from chassis import auth
 from chassis.auth import Role
+from contracts.disclosures import Scope, scope_of
 from services.transcripts import actions
 from services.transcripts.bootstrap import context
 from services.transcripts.model import Message, Transcript
 from services.transcripts.schemas import (
+    DisclosedQuery,
+    DisclosedReply,
     MessagesQuery,
     MessagesReply,
     TranscriptReply,
@@ -23,6 +26,7 @@ from services.transcripts.schemas import (
 )
 
 blueprint = APIBlueprint("transcripts", __name__, url_prefix="/internal/v1/transcripts")
+disclosed = APIBlueprint("disclosed", __name__, url_prefix="/internal/v1/disclosed-transcripts")
 
 OPERATORS: tuple[Role, ...] = ("owner", "admin", "operator", "analyst")
 
@@ -67,3 +71,28 @@ def _shown(transcript_id: str) -> tuple[Transcript, Sequence[Message]]:
     if caller.role == "visitor":
         return actions.show_own_transcript(auth.customer(), transcript_id, visitor_id=caller.subject, store=store)
     return actions.show_transcript(auth.customer(), transcript_id, store=store)
+
+
+@disclosed.get("")
+@disclosed.input(DisclosedQuery, location="query", arg_name="query")
+@disclosed.output(DisclosedReply)
+@auth.require_role("disclosure")
+def list_disclosed(query: DisclosedQuery) -> DisclosedReply:
+    """The ids of the transcripts that a disclosure may see."""
+    found = context().store.disclosed_ids(auth.customer(), _scope(), after=query.after or "", limit=query.limit + 1)
+    page = found[: query.limit]
+    return DisclosedReply(transcript_ids=page, next=page[-1] if len(found) > len(page) else None)
+
+
+@disclosed.get("/<transcript_id>")
+@disclosed.output(TranscriptReply)
+@auth.require_role("disclosure")
+def show_disclosed(transcript_id: str) -> TranscriptReply:
+    """A transcript that a disclosure may see, with everything there is of it."""
+    return transcript_reply(
+        *actions.show_disclosed_transcript(auth.customer(), transcript_id, scope=_scope(), store=context().store)
+    )
+
+
+def _scope() -> Scope:
+    return scope_of(auth.caller().grant, by=auth.caller().service)

@@ -48,6 +48,18 @@ class MessagesQuery(Query):
     limit: int = Field(default=200, ge=1, le=500)
 
 
+class DisclosedQuery(Query):
+    after: str | None = Field(default=None, max_length=64, description="The `next` of an earlier answer")
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class DisclosedReply(Reply):
+    """The ids of what a disclosure may see."""
+
+    transcript_ids: list[str]
+    next: str | None
+
+
 class SenderReply(Reply):
     kind: SenderKind
     id: str
@@ -93,6 +105,12 @@ class PageReply(Reply):
     referrer: str
 
 
+class TrailPageReply(Reply):
+    url: str
+    title: str
+    seen_at: datetime | None
+
+
 class CapturedReply(Reply):
     ip: str
     user_agent: str
@@ -125,6 +143,7 @@ class AcknowledgementReply(Reply):
 class TranscriptReply(TranscriptSummary):
     messages: list[MessageReply]
     captured: CapturedReply
+    trail: list[TrailPageReply]
     responses: list[ResponseReply]
     acknowledged_policy_version: str
     acknowledgements: list[AcknowledgementReply]
@@ -153,6 +172,7 @@ def transcript_reply(transcript: Transcript, messages: Sequence[Message]) -> Tra
         **dict(summary(transcript)),
         messages=_replies(messages),
         captured=CapturedReply.model_validate(transcript.captured),
+        trail=[TrailPageReply.model_validate(page) for page in transcript.trail],
         responses=[ResponseReply.model_validate(response) for response in responses],
         acknowledged_policy_version=transcript.acknowledged_policy_version,
         acknowledgements=[AcknowledgementReply.model_validate(each) for each in acknowledgements(transcript)],

@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from chassis import mongo
 from chassis.outbox import Outbox
 from contracts.chat import ConversationAccepted, ConversationClosed, MessagePosted, PolicyAcknowledged
+from contracts.disclosures import ConversationsScope, PeriodScope, Scope, VisitorScope
 from contracts.surveys import ResponseRecorded
 from contracts.transcripts import TranscriptErased, TranscriptSealed
 from services.transcripts.model import (
@@ -77,6 +78,9 @@ class TranscriptStore:
             self._transcripts.create_index([*leading, *newest_first], partialFilterExpression=IS_SEALED)
         by_age = [("sealed_at", ASCENDING), ("_id", ASCENDING)]
         self._transcripts.create_index(by_age, partialFilterExpression={"storage": "live"})
+        for whose in ("visitor_id", "opened_at"):
+            for_disclosures = [("customer_id", ASCENDING), (whose, ASCENDING), ("_id", ASCENDING)]
+            self._transcripts.create_index(for_disclosures, partialFilterExpression=IS_SEALED)
         self._transcripts.create_index([("postponed.until", ASCENDING)], sparse=True)
         self._transcripts.create_index(
             [("erased_at", ASCENDING)], expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()), sparse=True
@@ -284,6 +288,15 @@ class TranscriptStore:
         return [_transcript(document) for document in found]
 
     @mongo.unavailable()
+    def disclosed_ids(self, customer_id: str, scope: Scope, *, after: str, limit: int) -> list[str]:
+        """Those of the customer's transcripts that are within ``scope``, in the order of their ids."""
+        which = {"customer_id": customer_id, **IS_SEALED, **_within(scope), "_id": {"$gt": after}}
+        if isinstance(scope, ConversationsScope):
+            which["_id"]["$in"] = list(scope.conversation_ids)
+        found = self._transcripts.find(which, {"_id": True}, sort=[("_id", ASCENDING)], limit=limit)
+        return [document["_id"] for document in found]
+
+    @mongo.unavailable()
     def sealed_before(self, moment: datetime, *, after: Transcript | None, limit: int) -> list[Transcript]:
         """Transcripts of all customers whose words are still live, in the order of their sealing, after ``after``."""
         which: Document = {"storage": "live", "sealed_at": {"$lt": moment}}
@@ -397,7 +410,10 @@ def _(fact: ConversationAccepted) -> UpdateOne:
 
 @_update_of.register
 def _(fact: ConversationClosed) -> UpdateOne:
-    changes = {"site_id": fact.site_id, "visitor_id": fact.visitor_id, "closed_at": fact.closed_at}
+    changes: Document = {"site_id": fact.site_id, "visitor_id": fact.visitor_id, "closed_at": fact.closed_at}
+    if fact.trail:
+        # Told again after chat has let go of it, the end comes without the pages that led to it.
+        changes["trail"] = [_document(page) for page in fact.trail]
     return _upsert(fact.customer_id, fact.conversation_id, {"$set": changes})
 
 
@@ -453,6 +469,15 @@ def _criteria(search: Search, after: Place | None) -> Document:
             {"closed_at": after.closed_at, "_id": {"$lt": after.conversation_id}},
         ]
     return criteria
+
+
+def _within(scope: Scope) -> Document:
+    match scope:
+        case VisitorScope():
+            return {"visitor_id": scope.visitor_id}
+        case PeriodScope():
+            return {"opened_at": {"$gte": scope.since, "$lt": scope.until}}
+    return {}
 
 
 def _archive_key(transcript: Transcript, archive: Archive) -> Document:

@@ -1,3 +1,4 @@
+import base64
 import os
 from collections.abc import Iterator
 
@@ -6,7 +7,6 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from chassis.auth import new_key
 from chassis.testing import Callers
 from deploy.local.instance import Instance
 from services.accounts.app import create_app
@@ -27,12 +27,16 @@ def settings(servers: Instance, administrator: MongoClient) -> Iterator[Settings
     yield Settings(
         amqp_url=SecretStr("amqp://nowhere.invalid"),
         mongo_url=SecretStr(servers.mongo_url("admin", DATABASE)),
-        service_key=SecretStr(new_key("accounts")),
+        service_key=SecretStr(callers.key("accounts")),
         service_keys=callers.jwks,
         tasks_url=SecretStr("amqp://nowhere.invalid"),
+        identity_key=SecretStr(base64.urlsafe_b64encode(bytes(32)).decode()),
         smtp_url=SecretStr("smtp://nowhere.invalid"),
         mail_sender="Velaro <no-reply@velaro.example>",
+        support_address="Velaro <support@velaro.example>",
         public_url="https://chat.velaro.example",
+        chat_url="http://nowhere.invalid",
+        transcripts_url="http://nowhere.invalid",
         argon2_time_cost=1,
         argon2_memory_kib=8,
         argon2_parallelism=1,

@@ -48,6 +48,7 @@ def signed_out(context, operator):
         now=NOW,
         operators=context.operators,
         sessions=context.sessions,
+        audit=context.audit,
         passwords=context.passwords,
         limits=context.limits,
     )

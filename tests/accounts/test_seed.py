@@ -55,6 +55,7 @@ def sign_in(context, email, password):
         now=NOW,
         operators=context.operators,
         sessions=context.sessions,
+        audit=context.audit,
         passwords=context.passwords,
         limits=context.limits,
     )
@@ -108,6 +109,7 @@ def staff_sign_in(context, who):
         now=NOW,
         staff=context.staff,
         sessions=context.staff_sessions,
+        audit=context.audit,
         passwords=context.passwords,
         limits=context.limits,
     )

@@ -4,6 +4,7 @@ One sender, as one worker of Celery would be, with the real database of ``tests.
 every mail as a file. Without counts, 1,000 and 10,000: memory must not grow with the number.
 """
 
+import base64
 import json
 import os
 import subprocess
@@ -83,7 +84,10 @@ def _settings(mongo_url: str) -> Settings:
         service_keys=public_keys([key]),
         smtp_url=SecretStr(f"smtp://127.0.0.1:{SMTP_PORT}"),
         mail_sender="Velaro <no-reply@velaro.example>",
+        identity_key=SecretStr(base64.urlsafe_b64encode(bytes(32)).decode()),
         public_url="https://chat.velaro.example",
+        chat_url="http://nowhere.invalid",
+        transcripts_url="http://nowhere.invalid",
         log_level="WARNING",
     )
 

@@ -170,3 +170,27 @@ def test_redirects_are_not_followed_and_cookies_not_kept(shop, client):
     client.get("/things", caller=CALLER)
 
     assert "Cookie" not in shop.asked[-1][2]
+
+
+def test_a_file_is_sent_as_it_is_and_fetched_as_it_is(shop, client):
+    shop.answer(201, {"state": "waiting"})
+    assert client.send("/files", b"\x00\xff", caller=CALLER, params={"action": "a"}, timeout=3) == {"state": "waiting"}
+    [(method, path, headers, body)] = shop.asked
+    assert (method, path, headers["Content-Type"], body) == (
+        "POST",
+        "/files?action=a",
+        "application/octet-stream",
+        b"\x00\xff",
+    )
+
+    shop.answers.append((200, b"\xff\xd8", {"Content-Type": "image/jpeg"}))
+    assert client.fetch("/files/1", caller=CALLER, timeout=3) == (b"\xff\xd8", "image/jpeg")
+
+
+def test_a_file_that_is_not_to_be_had_is_refused_like_everything_else(shop, client):
+    shop.answer(404, {"code": "not-found"})
+    with pytest.raises(RemoteProblem):
+        client.fetch("/files/1", caller=CALLER, timeout=3)
+    shop.answer(502)
+    with pytest.raises(ServiceUnavailable):
+        client.fetch("/files/1", caller=CALLER, timeout=3)

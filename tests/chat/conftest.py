@@ -14,7 +14,7 @@ from services.chat.store import ConversationStore, VisitorStore
 
 @pytest.fixture(scope="session")
 def callers() -> Callers:
-    return Callers("gateway", "chat", "transcripts")
+    return Callers("gateway", "chat", "transcripts", "accounts")
 
 
 @pytest.fixture

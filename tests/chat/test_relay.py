@@ -19,6 +19,7 @@ from contracts.chat import (
     EraseLog,
     FlagMinor,
     MessagePosted,
+    Page,
 )
 from contracts.digest import digest_of
 from services.chat.model import token_hash
@@ -213,6 +214,28 @@ def test_a_conversation_without_words_can_be_closed(desk: Desk):
     *_, event = desk.do(an_opening(), a_closing(VISITOR))
     assert isinstance(event, ConversationClosed)
     assert (event.last_seq, event.digest) == (0, digest_of([]))
+
+
+def test_the_end_tells_the_pages_of_the_visit_and_the_same_ones_again(desk: Desk, visitors: VisitorStore):
+    pages = tuple(Page(url=f"https://shop.example/{number}", referrer="https://x.example/") for number in range(3))
+    visitors.add_visit(CUSTOMER, a_visit(visit_id="visit-9", pages=pages))
+    closing = a_closing()
+    *_, first = desk.do(an_opening(visit_id="visit-9"), an_acceptance(), closing)
+    visitors.continue_visit(CUSTOMER, a_visit(pages=(Page(url="https://shop.example/later"),)), seen_since=NOON)
+
+    assert [page.url for page in first.trail] == [page.url for page in pages]
+    assert {page.referrer for page in first.trail} == {""}
+    assert desk.do(closing, redelivered=True) == [first]
+    desk.do(a_dropping())
+    assert desk.conversations.conversation(CUSTOMER, CONVERSATION).trail == ()
+
+
+def test_where_the_site_wants_no_trail_the_end_tells_none(desk: Desk, visitors: VisitorStore):
+    pages = (Page(url="https://shop.example/"),)
+    visitors.add_visit(CUSTOMER, a_visit(visit_id="visit-9", pages=pages, has_trail=False))
+    *_, event = desk.do(an_opening(visit_id="visit-9"), a_closing(VISITOR))
+
+    assert event.trail == ()
 
 
 def test_a_log_with_a_gap_is_not_closed_silently(desk: Desk):

@@ -72,7 +72,8 @@ def do(context: Context):
 def test_a_first_visit_makes_a_visitor_with_a_token(as_):
     answer = as_("public").post("/internal/v1/visits", VISIT)
     assert answer.status_code == 201
-    assert set(answer.json) == {"visitor_id", "visit_id", "visitor_token"}
+    assert set(answer.json) == {"visitor_id", "visit_id", "visitor_token", "page_count", "is_known"}
+    assert (answer.json["page_count"], answer.json["is_known"]) == (1, False)
     known = as_("service", customer_id=None).post(
         "/internal/v1/visitor-introspections", {"tokens": ["guessed", answer.json["visitor_token"]]}
     )
@@ -91,7 +92,7 @@ def test_a_known_visitor_stays_the_same_and_the_visit_goes_on(as_, context: Cont
     first = as_("public").post("/internal/v1/visits", VISIT).json
     next_page = {**VISIT, "page": {"url": "https://shop.example/2"}, "visitor_token": first["visitor_token"]}
     second = as_("public").post("/internal/v1/visits", next_page).json
-    assert second == {**first, "visitor_token": None}
+    assert second == {**first, "visitor_token": None, "page_count": 2, "is_known": True}
     visit = context.visitors.visit(CUSTOMER, first["visit_id"], visitor_id=first["visitor_id"])
     assert [page.url for page in visit.pages] == ["https://shop.example/", "https://shop.example/2"]
 
@@ -325,11 +326,18 @@ def test_the_service_is_alive_ready_and_says_what_it_offers(client: FlaskClient)
         "/internal/v1/conversations",
         "/internal/v1/conversations/{conversation_id}",
         "/internal/v1/conversations/{conversation_id}/messages",
+        "/internal/v1/conversations/{conversation_id}/visit",
+        "/internal/v1/cookie-consents",
+        "/internal/v1/cookie-withdrawals",
+        "/internal/v1/invitations",
         "/internal/v1/presence",
         "/internal/v1/own-data",
         "/internal/v1/erasures",
+        "/internal/v1/erasures/{erasure_id}",
         "/internal/v1/erasure-introspections",
         "/internal/v1/erased-counts",
+        "/internal/v1/disclosed-conversations",
+        "/internal/v1/disclosed-conversations/{conversation_id}",
     }
 
 

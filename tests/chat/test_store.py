@@ -236,7 +236,7 @@ def test_a_visit_goes_on_with_the_next_page_and_forgets_the_oldest(visitors: Vis
     visitors.add_visit(CUSTOMER, a_visit())
     for number in range(60):
         visit = a_visit(pages=(Page(url=f"https://shop.example/{number}"),), ip="192.0.2.9", seen_at=NOON)
-        assert visitors.continue_visit(CUSTOMER, visit, seen_since=NOON) == "visit-1"
+        assert visitors.continue_visit(CUSTOMER, visit, seen_since=NOON).visit_id == "visit-1"
     stored = visitors.visit(CUSTOMER, "visit-1", visitor_id=VISITOR.id)
     assert stored is not None
     assert len(stored.pages) == model.TRAIL_LENGTH

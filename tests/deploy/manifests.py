@@ -108,7 +108,7 @@ class Network:
         return not policies or any(_rule_allows(direction, rule, port, **other) for rule in rules)
 
 
-PORTS = (4369, 5672, 8080, 15672, 15692, 25672, 27017)
+PORTS = (2525, 4369, 5672, 8080, 15672, 15692, 25672, 27017)
 
 
 def _rule_allows(direction: str, rule: Resource, port: int, **other: dict[str, str]) -> bool:

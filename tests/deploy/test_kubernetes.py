@@ -271,6 +271,10 @@ def test_nothing_but_the_gateway_can_be_reached_from_the_ingress(manifests: Mani
     assert manifests.network.is_reached_from({"velaro/ingress": "yes"}) == {("gateway", 8080)}
 
 
+def test_mail_comes_in_from_the_mail_server_alone(manifests: Manifests) -> None:
+    assert manifests.network.is_reached_from({"velaro/mail": "yes"}) == {("accounts-inbox", 2525)}
+
+
 def test_a_namespace_without_a_role_reaches_nothing(manifests: Manifests) -> None:
     assert manifests.network.is_reached_from({"kubernetes.io/metadata.name": "default"}) == set()
 
@@ -292,7 +296,8 @@ def test_every_process_reaches_what_it_needs_and_nothing_else(overlay: str) -> N
         "gateway": {rabbitmq, chat, ("accounts", 8080), ("surveys", 8080), ("transcripts", 8080)},
         "accounts": {mongodb},
         "accounts-consumer": {mongodb, rabbitmq},
-        "accounts-worker": {mongodb, rabbitmq},
+        "accounts-inbox": {mongodb},
+        "accounts-worker": {mongodb, rabbitmq, chat, ("transcripts", 8080)},
         "accounts-beat": {rabbitmq},
         "chat": {mongodb},
         "chat-relay": {mongodb, rabbitmq},

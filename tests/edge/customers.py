@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from deploy.demo import offer_survey
+from deploy.demo import DETAILS, offer_survey
 from tests.edge.people import Operator, Visitor
 
 Seed = Callable[[dict[str, Any]], dict[str, Any]]
@@ -30,13 +30,15 @@ class Customer:
         return Operator(self.base_url, one["email"], one["password"])
 
 
-def new_customer(base_url: str, seed: Seed) -> Customer:
-    """A customer nobody has met before, with an owner, an operator, and a site that asks the demo's questions."""
+def new_customer(
+    base_url: str, seed: Seed, *, roles: tuple[str, ...] = ("owner", "operator"), is_complete: bool = True
+) -> Customer:
+    """A customer nobody has met before, with people in these roles, and a site that asks the demo's questions."""
     number = uuid4().hex[:12]
-    people = [person(role, number) for role in ("owner", "operator")]
+    people = [person(role, number) for role in roles]
     made = seed(
         {
-            "customer": {"name": f"Customer {number}"},
+            "customer": {"name": f"Customer {number}", **(DETAILS if is_complete else {})},
             "site": {"name": f"Site {number}", "origins": [base_url]},
             "operators": people,
         }

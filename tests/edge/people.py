@@ -8,6 +8,7 @@ from tests.edge.socket import Socket
 
 WIDGET = "/api/v1/widget"
 ANSWERS = {"name": "Vera", "email": "vera@example.org", "topic": "An order", "orders": 3}
+PAGE = {"url": "https://shop.example/tools", "title": "Tools", "referrer": "https://search.example/"}
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -20,12 +21,13 @@ class Visitor:
         self.site_key = site_key
 
     def arrive(self) -> "Visitor":
-        page = {"url": "https://shop.example/tools", "title": "Tools", "referrer": "https://search.example/"}
-        visit = made(
-            self.edge.post(f"{WIDGET}/visits", {"site_key": self.site_key, "page": page, "cookies_consent": False})
-        )
-        self.edge.bear(visit["visitor_token"])
+        self.edge.bear(self.visit(PAGE)["visitor_token"])
         return self
+
+    def visit(self, page: dict[str, str], *, consents: bool = False) -> Any:
+        """Loads a page of the site."""
+        body = {"site_key": self.site_key, "page": page, "cookies_consent": consents}
+        return made(self.edge.post(f"{WIDGET}/visits", body))
 
     def config(self) -> Any:
         return made(self.edge.get(f"{WIDGET}/config", site=self.site_key), 200)
@@ -89,6 +91,20 @@ class Operator:
     def __init__(self, base_url: str, email: str, password: str) -> None:
         self.edge = Edge(base_url)
         self.me = made(self.edge.post("/api/v1/sessions", {"email": email, "password": password}))
+
+    def choices(self, site_id: str) -> dict[str, Any]:
+        """What is captured of the site's visitors, and done with them."""
+        sites = made(self.edge.get("/api/v1/sites"), 200)["sites"]
+        return next(dict(site["choices"]) for site in sites if site["site_id"] == site_id)
+
+    def choose(self, site_id: str, **changes: Any) -> None:
+        """Decides that anew. A gateway that has been asked about the site before knows it a little later."""
+        choices = self.choices(site_id) | changes
+        made(self.edge.call("PUT", f"/api/v1/sites/{site_id}/choices", choices), 200)
+
+    def visit_of(self, conversation_id: str) -> Any:
+        """What is known of the visitor of a conversation that is not sealed."""
+        return made(self.edge.get(f"/api/v1/conversations/{conversation_id}/visit"), 200)
 
     def queued(self) -> list[Any]:
         return list(made(self.edge.get("/api/v1/conversations", status="queued"), 200)["conversations"])

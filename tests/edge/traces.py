@@ -22,6 +22,7 @@ from deploy.local.instance import Instance
 
 NOT_OURS = frozenset({"admin", "config", "local"})
 VHOSTS = ("velaro", "velaro-tasks")
+ARCHIVED = zstandard.MAGIC_NUMBER.to_bytes(4, "little")
 _archived = zstandard.ZstdDecompressor()
 
 
@@ -100,7 +101,11 @@ def _contents(raw: bytes) -> Iterable[bytes]:
     yield raw
     for value in bson.decode(raw).values():
         if isinstance(value, bytes):
-            yield _archived.decompress(value, max_output_size=64 << 20)
+            try:
+                yield _archived.decompress(value, max_output_size=64 << 20)
+            except zstandard.ZstdError:
+                # Sealed for somebody: there as it is.
+                yield value
 
 
 def _holds(content: bytes, wanted: list[bytes]) -> bool:

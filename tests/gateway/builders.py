@@ -25,8 +25,13 @@ from services.gateway.settings import Settings
 from services.gateway.tickets import Tickets
 from tests.gateway.fakes import (
     AnsweringBus,
+    FakeAccount,
     FakeAccounts,
+    FakeAudit,
     FakeChat,
+    FakeDisclosures,
+    FakeIdentity,
+    FakeInquiries,
     FakeListener,
     FakePolicy,
     FakeStaff,
@@ -142,8 +147,13 @@ def a_context(**changes: Any) -> Context:
     )
     fakes: dict[str, Any] = {
         "accounts": accounts,
+        "account": FakeAccount(),
+        "identity": FakeIdentity(),
         "policy": FakePolicy(),
         "staff": FakeStaff(),
+        "audit": FakeAudit(),
+        "disclosures": FakeDisclosures(),
+        "inquiries": FakeInquiries(),
         "chat": chat,
         "transcripts": transcripts,
         "surveys": FakeSurveys(),

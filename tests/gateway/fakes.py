@@ -1,7 +1,9 @@
 """Stand-ins for what the gateway talks to, kept as simple as the answers it needs."""
 
+import base64
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,10 +14,13 @@ from chassis.http import RemoteProblem
 from chassis.testing import RecordingBus
 from contracts.payload import Command, Event
 from services.gateway import frames
+from services.gateway.captures import Choices
 from services.gateway.clients import (
+    Confirmation,
     ConversationState,
     Credential,
     History,
+    NewCookie,
     Operator,
     Policy,
     PolicyVersion,
@@ -69,6 +74,9 @@ class AnsweringBus(RecordingBus):
         return sending
 
 
+SOME_CHOICES = Choices(ip_capture="truncated", has_browser=True, has_language=True, page_capture="full", has_trail=True)
+
+
 def a_site(**changes: Any) -> Site:
     values: dict[str, Any] = {
         "site_id": "site-1",
@@ -78,8 +86,7 @@ def a_site(**changes: Any) -> Site:
         "origins": ["https://shop.example"],
         "texts": {"greeting": "Hello"},
         "theme": {"color": "#123456"},
-        "ip_capture": "truncated",
-        "cookies": {"enabled": False},
+        "choices": SOME_CHOICES,
     }
     return Site(**(values | changes))
 
@@ -88,7 +95,7 @@ class FakeAccounts:
     def __init__(self) -> None:
         self.sites_by_key = {"key-1": a_site()}
         self.credentials: dict[str, Credential] = {}
-        self.signed_in: list[dict[str, str]] = []
+        self.signed_in: list[dict[str, Any]] = []
         self.signed_out: list[Caller] = []
         self.live = True
         self.is_distrustful = False
@@ -108,7 +115,7 @@ class FakeAccounts:
         self.credentials[secret] = Credential(**(values | changes))
         return self.credentials[secret]
 
-    def sign_in(self, **asked: str) -> SignIn:
+    def sign_in(self, **asked: Any) -> SignIn:
         if self.is_distrustful:
             raise RemoteProblem(401, {"code": "not-authenticated"})
         if asked["password"] != "right":
@@ -153,9 +160,80 @@ class FakeAccounts:
     def site(self, site_key: str) -> Site | None:
         return self.sites_by_key.get(site_key)
 
+    def add_site(self, caller: Caller, body: dict[str, Any]) -> Any:
+        made = a_site(site_id="site-2", site_key="key-2", **body)
+        self.sites_by_key[made.site_key] = made
+        return msgspec.to_builtins(made)
+
     def sites(self, caller: Caller) -> Any:
         mine = [site for site in self.sites_by_key.values() if site.customer_id == caller.customer_id]
-        return {"sites": msgspec.to_builtins(mine)}
+        return {"sites": [shown(site) for site in mine]}
+
+    def choose(self, caller: Caller, site_id: str, body: dict[str, Any]) -> Any:
+        for key, site in self.sites_by_key.items():
+            if (site.customer_id, site.site_id) == (caller.customer_id, site_id):
+                self.sites_by_key[key] = msgspec.structs.replace(site, choices=msgspec.convert(body, Choices))
+                return shown(self.sites_by_key[key])
+        raise NOT_FOUND
+
+
+def shown(site: Site) -> Any:
+    """A site as accounts tells of it."""
+    choices = site.choices
+    told = {"ip_capture": choices.ip_capture, "cookies": {"enabled": choices.has_cookies}}
+    return msgspec.to_builtins(site) | told
+
+
+class FakeAccount:
+    """Remembers what it was asked, by whom; answers with ``answer``, or raises ``refusal``."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Caller, Any]] = []
+        self.answer: Any = None
+        self.refusal: RemoteProblem | None = None
+
+    def state(self, caller: Caller) -> Any:
+        return self._answer("state", caller)
+
+    def part(self, caller: Caller, part: str) -> Any:
+        return self._answer(part, caller)
+
+    def change(self, caller: Caller, part: str, body: dict[str, Any]) -> Any:
+        return self._answer(f"change {part}", caller, body)
+
+    def confirm(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._answer("confirm", caller, body)
+
+    def history(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return self._answer("history", caller, params)
+
+    def _answer(self, what: str, caller: Caller, body: Any = None) -> Any:
+        self.asked.append((what, caller, body))
+        if self.refusal:
+            raise self.refusal
+        return self.answer
+
+
+class FakeIdentity(FakeAccount):
+    """The same, for identity documents."""
+
+    def upload(self, caller: Caller, action: str, content: bytes) -> Any:
+        return self._answer(action, caller, content)
+
+    def set_strictness(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._answer("strictness", caller, body)
+
+    def transfer_ownership(self, caller: Caller, body: dict[str, Any]) -> Any:
+        return self._answer("ownership", caller, body)
+
+    def verifications(self, caller: Caller) -> Any:
+        return self._answer("verifications", caller)
+
+    def document(self, caller: Caller, verification_id: str) -> Any:
+        return self._answer(verification_id, caller)
+
+    def decide(self, caller: Caller, verification_id: str, body: dict[str, Any]) -> Any:
+        return self._answer(verification_id, caller, body)
 
 
 class FakePolicy:
@@ -247,6 +325,90 @@ class FakeStaff:
         self.signed_out.append(caller)
 
 
+class FakeInquiries:
+    """Remembers what was asked; ``links`` are those that were mailed."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.links: dict[str, Confirmation] = {}
+        self.done: list[str] = []
+
+    def ask(self, body: dict[str, Any]) -> int:
+        self.asked.append(body)
+        return 1001
+
+    def inquiries(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return {"inquiries": [], "next": None}
+
+    def inquiry(self, caller: Caller, inquiry_id: str) -> Any:
+        raise NOT_FOUND
+
+    def answer(self, caller: Caller, inquiry_id: str, body: dict[str, Any]) -> Any:
+        raise NOT_FOUND
+
+    def close(self, caller: Caller, inquiry_id: str) -> Any:
+        raise NOT_FOUND
+
+    def confirmation(self, token: str) -> Confirmation | None:
+        return self.links.get(token)
+
+    def set_done(self, token: str, erasures: list[str]) -> Confirmation:
+        self.done.append(token)
+        self.links[token] = msgspec.structs.replace(self.links[token], is_done=True, erasures=erasures)
+        return self.links[token]
+
+
+class FakeAudit:
+    """Remembers what was noted; with ``failure`` set, notes nothing."""
+
+    def __init__(self) -> None:
+        self.noted: list[dict[str, Any]] = []
+        self.failure: Exception | None = None
+
+    def note(self, caller: Caller, **told: Any) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.noted.append({"by": caller.subject, "role": caller.role, **told})
+
+    def entries(self, caller: Caller, params: dict[str, Any]) -> Any:
+        return {"entries": [], "next": None}
+
+    def head(self, caller: Caller) -> Any:
+        return {"head": None}
+
+    def sign_head(self, caller: Caller) -> Any:
+        return {"head": None}
+
+
+class FakeDisclosures:
+    """Knows a bundle of three parts, and remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Caller, Any]] = []
+
+    def told(self, caller: Caller, params: dict[str, Any]) -> Any:
+        self.asked.append(("told", caller, params))
+        return {"disclosures": [], "next": None}
+
+    def register(self, caller: Caller, params: dict[str, Any]) -> Any:
+        self.asked.append(("register", caller, params))
+        return {"disclosures": [], "next": None}
+
+    def part(self, caller: Caller, disclosure_id: str, number: int) -> Any:
+        if disclosure_id != "disclosure-1":
+            raise NOT_FOUND
+        self.asked.append(("part", caller, number))
+        data = base64.b64encode(f"part {number};".encode()).decode()
+        return {"data": data, "parts": 3, "size": 21, "sha256": ""}
+
+    def __getattr__(self, name: str) -> Any:
+        def refused(caller: Caller, *of: Any) -> Any:
+            self.asked.append((name, caller, of))
+            raise NOT_FOUND
+
+        return refused
+
+
 class FakeChat:
     def __init__(self, verifier: TokenVerifier | None = None) -> None:
         self.verifier = verifier
@@ -261,6 +423,10 @@ class FakeChat:
         self.failure: Exception | None = None
         self.online = True
         self.left: list[Caller] = []
+        self.cookies: dict[str, str] = {}
+        self.consents: list[tuple[Caller, dict[str, Any]]] = []
+        self.withdrawals: list[tuple[Caller, dict[str, Any]]] = []
+        self.invited: list[int] = []
 
     def is_online(self, caller: Caller) -> bool:
         self._fail()
@@ -298,7 +464,33 @@ class FakeChat:
     def begin_visit(self, caller: Caller, body: dict[str, Any]) -> Visit:
         self.visits.append((caller, body))
         is_known = body.get("visitor_token") in self.visitors
-        return Visit(visitor_id="visitor-1", visit_id="visit-1", visitor_token=None if is_known else "new-token")
+        behind = self.cookies.get(body.get("cookie_secret", ""))
+        return Visit(
+            visitor_id="visitor-1",
+            visit_id="visit-1",
+            visitor_token=None if is_known else behind or "new-token",
+            is_known=is_known or behind is not None,
+        )
+
+    def give_consent(self, caller: Caller, body: dict[str, Any]) -> NewCookie:
+        self.consents.append((caller, body))
+        self.cookies["new-secret"] = body["visitor_token"]
+        return NewCookie(secret="new-secret", expires_at=now() + timedelta(days=body["lasts_days"]))
+
+    def withdraw_consent(self, caller: Caller, body: dict[str, Any]) -> None:
+        self.withdrawals.append((caller, body))
+        self.cookies.pop(body["secret"], None)
+
+    def invite(self, caller: Caller, every_hours: int) -> bool:
+        self.invited.append(every_hours)
+        return len(self.invited) == 1
+
+    def visit(self, caller: Caller, conversation_id: str) -> Any:
+        self.conversation(caller, conversation_id)
+        return {"captured": {"ip": "203.0.113.0"}, "trail": [{"url": "https://shop.example/a", "title": "A"}]}
+
+    def erasure_known(self, customer_id: str, erasure_id: str) -> Any:
+        return next((each for each in self.erasures.values() if each["erasure_id"] == erasure_id), None)
 
     def introspect(self, token: str) -> Visitor | None:
         return self.visitors.get(token)
@@ -310,6 +502,7 @@ class FakeChat:
         return {
             "visitor": {"visitor_id": caller.subject, "name": caller.name, "created_at": "2026-01-01T00:00:00Z"},
             "visits": [],
+            "consents": [],
             "captures": {one: {"user_agent": "Firefox"} for one in self.conversations_by_id},
         }
 
@@ -409,6 +602,7 @@ class FakeTranscripts:
             "operators": ["Olga"],
             "messages": [msgspec.to_builtins(a_message(1, text="<script>alert(1)</script>"))],
             "captured": {"ip": "192.0.2.0", "browser": "Firefox", "os": "Linux"},
+            "trail": [{"url": "https://shop.example/<a>", "title": "<i>A</i>", "seen_at": "2026-01-01T00:00:00Z"}],
             "responses": [],
             "acknowledged_policy_version": "3",
             "last_seq": 1,
@@ -438,6 +632,10 @@ class FakeSurveys:
         self.answered: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.refusal: RemoteProblem | None = None
+        self.by_address: dict[str, list[str]] = {}
+
+    def visitors_of_address(self, customer_id: str, email: str) -> list[str]:
+        return self.by_address.get(email, [])
 
     def survey(self, caller: Caller, site_id: str, placement: str) -> Any:
         return self.surveys.get((site_id, placement))

@@ -14,7 +14,18 @@ QUESTIONS = {"questions": [{"question_id": "q", "kind": "text", "label": "Intrud
 OTHERS = ("/api/v1/staff", "/api/v1/policy")
 """What is for staff, who have a test of their own, and what is everybody's."""
 
+CHOICES = {
+    "ip_capture": "off",
+    "has_browser": False,
+    "has_language": False,
+    "page_capture": "off",
+    "has_trail": False,
+    "has_cookies": True,
+    "invitation": None,
+}
+
 BODIES = {
+    "choices": CHOICES,
     "acknowledgements": {"policy_version": "1"},
     "messages": {"client_id": "x", "text": "intruder"},
     "responses": {"answers": {"q": "intruder"}},

@@ -15,7 +15,7 @@ Headers = Callable[..., dict[str, str]]
 
 @pytest.fixture(scope="session")
 def keys() -> dict[str, str]:
-    return {service: new_key(service) for service in ("gateway", "transcripts")}
+    return {service: new_key(service) for service in ("gateway", "transcripts", "accounts")}
 
 
 @pytest.fixture(scope="session")

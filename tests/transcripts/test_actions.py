@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from chassis.http import ServiceUnavailable
-from contracts.chat import Capture, MessagePosted
+from contracts.chat import Capture, MessagePosted, Page
 from contracts.payload import Event
 from contracts.transcripts import TranscriptSealed
 from services.transcripts import actions
@@ -116,6 +116,16 @@ def test_of_an_erased_transcript_nobody_is_told_that_it_is_sealed(context: Conte
     context.database["outbox"].delete_many({})
     seal(dialogue, store=store)
     assert announced(context) == []
+
+
+def test_the_pages_of_the_visit_are_on_the_record_and_stay_when_the_end_is_told_again_without(store: TranscriptStore):
+    dialogue = Dialogue()
+    trail = (Page(url="https://shop.example/"), Page(url="https://shop.example/2", seen_at=dialogue.began_at))
+    actions.record([*dialogue.events[:-1], msgspec.structs.replace(dialogue.closed, trail=trail)], store=store)
+    seal(dialogue, store=store)
+    actions.record([dialogue.closed], store=store)
+
+    assert store.get(dialogue.customer_id, dialogue.conversation_id).trail == trail
 
 
 def test_many_conversations_in_one_shuffled_batch_are_all_recorded(store: TranscriptStore):

@@ -60,6 +60,7 @@ def test_a_transcript_is_shown_with_its_words_capture_and_answers(client: FlaskC
             "language": "de-AT",
             "page": {"url": "https://shop.example/basket", "title": "Basket", "referrer": "https://shop.example/"},
         },
+        "trail": [],
         "responses": [
             {
                 "survey_id": "survey",
@@ -246,6 +247,8 @@ def test_the_openapi_document_tells_of_every_route(client: FlaskClient):
         TRANSCRIPTS,
         f"{TRANSCRIPTS}/{{transcript_id}}",
         f"{TRANSCRIPTS}/{{transcript_id}}/messages",
+        "/internal/v1/disclosed-transcripts",
+        "/internal/v1/disclosed-transcripts/{transcript_id}",
     }
 
 

@@ -20,6 +20,10 @@ class OperatorNotFound(Exception):
     """There is no such operator."""
 
 
+class NotAnOwner(Exception):
+    """Only an owner of the account can do this."""
+
+
 class EmailTaken(Exception):
     """An operator with this e-mail address exists already."""
 
@@ -41,6 +45,16 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     password_hash: str
     is_active: bool = True
     created_at: datetime
+    password_changed_at: datetime | None = None
+
+
+class Acting(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator, and the session in which they do something."""
+
+    customer_id: str
+    operator_id: str
+    session_id: str
+    name: str
 
 
 def normalised(email: str) -> str:

@@ -1,7 +1,15 @@
 """What operators look like over HTTP."""
 
-from chassis.web import Reply
-from services.accounts.operators.model import OperatorRole
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from chassis.web import Body, Reply
+from services.accounts.operators.model import LONGEST_EMAIL, OperatorRole
+
+
+class OwnershipBody(Body):
+    email: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_EMAIL)]
 
 
 class OperatorReply(Reply):

@@ -1,18 +1,21 @@
 """Where operators are kept."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from pymongo import ASCENDING
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from chassis.mongo import Document, unavailable
-from services.accounts.operators.model import EmailTaken, Operator, OperatorNotFound
+from chassis.mongo import Document, transaction, unavailable
+from services.accounts.operators.model import EmailTaken, NotAnOwner, Operator, OperatorNotFound
 
 
 class OperatorStore:
     def __init__(self, database: Database[Any]) -> None:
+        self._database = database
         self._operators = database["operators"]
 
     def ensure_indexes(self) -> None:
@@ -48,9 +51,29 @@ class OperatorStore:
         return tuple(document["email"] for document in self._operators.find(which, {"email": True}).sort("_id"))
 
     @unavailable()
-    def set_password(self, customer_id: str, operator_id: str, password_hash: str) -> None:
+    def set_password(
+        self, customer_id: str, operator_id: str, password_hash: str, *, changed_at: datetime | None = None
+    ) -> None:
+        """Without ``changed_at`` it is the same password, hashed anew."""
         identity = {"_id": operator_id, "customer_id": customer_id}
-        self._operators.update_one(identity, {"$set": {"password_hash": password_hash}})
+        changed = {"password_changed_at": changed_at} if changed_at else {}
+        self._operators.update_one(identity, {"$set": {"password_hash": password_hash, **changed}})
+
+    def pass_ownership(self, customer_id: str, owner_id: str, to_id: str) -> None:
+        """The owner becomes an admin and the other an owner, both or neither.
+
+        Raises ``NotAnOwner``, ``OperatorNotFound``.
+        """
+
+        def work(session: ClientSession) -> None:
+            owner = {"_id": owner_id, "customer_id": customer_id, "role": "owner", "is_active": True}
+            if not self._operators.update_one(owner, {"$set": {"role": "admin"}}, session=session).matched_count:
+                raise NotAnOwner
+            other = {"_id": to_id, "customer_id": customer_id, "is_active": True}
+            if not self._operators.update_one(other, {"$set": {"role": "owner"}}, session=session).matched_count:
+                raise OperatorNotFound
+
+        transaction(self._database, work)
 
     @unavailable()
     def set_details(self, customer_id: str, operator_id: str, *, name: str, role: str) -> None:

@@ -1,11 +1,14 @@
 """Signing in and out, API tokens, and who a secret stands for."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from chassis.ids import new_id
 from contracts.accounts import SessionRevoked
+from services.accounts.audit.actions import note
+from services.accounts.audit.model import Act, Actor
+from services.accounts.audit.store import AuditStore
 from services.accounts.operators.model import Operator, OperatorNotFound, normalised
 from services.accounts.operators.passwords import Passwords
 from services.accounts.operators.store import OperatorStore
@@ -25,10 +28,15 @@ def sign_in(
     now: datetime,
     operators: OperatorStore,
     sessions: SessionStore,
+    audit: AuditStore,
     passwords: Passwords,
     limits: SessionLimits,
+    remembered: timedelta | None = None,
 ) -> tuple[str, Session, Operator]:
-    """A new session and its secret, which is told this once. Raises ``WrongCredentials``, whichever was wrong."""
+    """A new session and its secret, which is told this once. Raises ``WrongCredentials``, whichever was wrong.
+
+    With ``remembered`` it lives so long, used or not.
+    """
     operator = _proven(email, password, operators=operators, passwords=passwords)
     secret = model.new_secret(model.SESSION_PREFIX)
     session = Session(
@@ -40,11 +48,19 @@ def sign_in(
         user_agent=user_agent[: model.LONGEST_USER_AGENT],
         created_at=now,
         last_used_at=now,
-        expires_at=now + limits.absolute,
+        expires_at=now + (remembered or limits.absolute),
+        is_remembered=remembered is not None,
     )
+    note(operator.customer_id, _signing_in(operator, session), audit=audit)
     sessions.add(operator.customer_id, session)
     log.info("operator signed in", operator_id=operator.operator_id, session_id=session.session_id)
     return secret, session, operator
+
+
+def _signing_in(operator: Operator, session: Session) -> Act:
+    actor = Actor(kind="operator", id=operator.operator_id, role=operator.role)
+    subject = {"session_id": session.session_id}
+    return Act(act_id=f"{session.session_id}.sign-in", actor=actor, act="sessions.sign_in", subject=subject)
 
 
 def _proven(email: str, password: str, *, operators: OperatorStore, passwords: Passwords) -> Operator:

@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Literal, get_args
 
 import msgspec
@@ -13,11 +15,14 @@ from services.accounts.operators.model import Operator, OperatorRole
 Kind = Literal["session", "token"]
 Scope = Literal["conversations", "transcripts", "surveys"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+PlaceKind = Literal["address", "device"]
 
 SESSION_PREFIX = "velaro_session_"
 TOKEN_PREFIX = "velaro_token_"  # noqa: S105 - tells kinds apart, and lets scanners find leaked ones
 TOUCH_EVERY = timedelta(minutes=1)
 LONGEST_USER_AGENT = 512
+_version = re.compile(r"[\d._]+")
+"""A browser that was updated is the same device."""
 
 
 class WrongCredentials(Exception):
@@ -59,6 +64,38 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    is_remembered: bool = False
+    """Its operator asked to stay signed in: it lives unused until it expires."""
+
+    @property
+    def address_fingerprint(self) -> str:
+        return fingerprint(self.operator_id, "address", _network_of(self.ip))
+
+    @property
+    def device_fingerprint(self) -> str:
+        return fingerprint(self.operator_id, "device", _version.sub("", self.user_agent))
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A network or a device from where an operator has signed in, and since when; of either, only a fingerprint."""
+
+    kind: PlaceKind
+    fingerprint: str
+    first_seen_at: datetime
+
+
+def fingerprint(operator_id: str, kind: PlaceKind, value: str) -> str:
+    """The same for an operator's own network or device, and nothing that compares with anybody else's."""
+    return hashlib.sha256(f"{operator_id}|{kind}|{value}".encode()).hexdigest()
+
+
+def _network_of(ip: str) -> str:
+    """What stays the same when a line at home or at work gets another address."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ""
+    return str(ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False))
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

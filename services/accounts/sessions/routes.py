@@ -1,5 +1,6 @@
 """Sessions and tokens over HTTP."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -16,10 +17,10 @@ blueprint = APIBlueprint("sessions", __name__, url_prefix="/internal/v1")
 
 
 @blueprint.post("/sessions")
-@blueprint.input(schemas.SignIn)
+@blueprint.input(schemas.OperatorSignIn)
 @blueprint.output(schemas.SessionReply, 201)
 @auth.require_role("public", "service")
-def sign_in(json_data: schemas.SignIn) -> dict[str, Any]:
+def sign_in(json_data: schemas.OperatorSignIn) -> dict[str, Any]:
     """Sign in; the token is told this once."""
     here = context()
     secret, session, operator = actions.sign_in(
@@ -30,8 +31,10 @@ def sign_in(json_data: schemas.SignIn) -> dict[str, Any]:
         now=now(),
         operators=here.operators,
         sessions=here.sessions,
+        audit=here.audit,
         passwords=here.passwords,
         limits=here.limits,
+        remembered=timedelta(days=json_data.remembered_days) if json_data.remembered_days else None,
     )
     return {
         "token": secret,

@@ -20,6 +20,10 @@ class SignIn(Body):
     user_agent: Annotated[str, StringConstraints(max_length=8192)] = ""
 
 
+class OperatorSignIn(SignIn):
+    remembered_days: Annotated[int, Field(ge=1, le=90)] | None = None
+
+
 class SessionReply(Reply):
     token: str
     session_id: str

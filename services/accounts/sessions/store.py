@@ -11,23 +11,40 @@ from pymongo.database import Database
 from chassis.mongo import Document, transaction, unavailable
 from chassis.outbox import Outbox
 from contracts.payload import Event
-from services.accounts.sessions.model import Session, SessionNotLive, Token, TokenNotFound, is_same_hash
+from services.accounts.sessions.model import Place, Session, SessionNotLive, Token, TokenNotFound, is_same_hash
+
+PLACES_KEPT_FOR = timedelta(days=400)
 
 
 class SessionStore:
     def __init__(self, database: Database[Any], *, outbox: Outbox) -> None:
         self._database = database
         self._sessions = database["sessions"]
+        self._places = database["session_places"]
         self._outbox = outbox
 
     def ensure_indexes(self) -> None:
+        self._places.create_index([("customer_id", ASCENDING), ("operator_id", ASCENDING)])
+        self._places.create_index("last_seen_at", expireAfterSeconds=int(PLACES_KEPT_FOR.total_seconds()))
         self._sessions.create_index("secret_hash", unique=True)
         self._sessions.create_index([("customer_id", ASCENDING), ("operator_id", ASCENDING)])
         self._sessions.create_index("expires_at", expireAfterSeconds=0)
 
     @unavailable()
     def add(self, customer_id: str, session: Session) -> None:
+        """Keep the session, and for longer than that from where it was begun."""
         self._sessions.insert_one(_document(session, "session_id") | {"customer_id": customer_id})
+        whose = {"customer_id": customer_id, "operator_id": session.operator_id}
+        for kind, fingerprint in (("address", session.address_fingerprint), ("device", session.device_fingerprint)):
+            new = {**whose, "kind": kind, "fingerprint": fingerprint, "first_seen_at": session.created_at}
+            update = {"$setOnInsert": new, "$max": {"last_seen_at": session.created_at}}
+            self._places.update_one({"_id": fingerprint}, update, upsert=True)
+
+    @unavailable()
+    def places(self, customer_id: str, operator_id: str) -> list[Place]:
+        """From where the operator has signed in."""
+        found = self._places.find({"customer_id": customer_id, "operator_id": operator_id})
+        return [msgspec.convert(document, Place) for document in found]
 
     @unavailable()
     def by_secret(self, secret_hash: str, *, now: datetime, idle: timedelta) -> Session:
@@ -115,7 +132,7 @@ class TokenStore:
 
 
 def _live(now: datetime, idle: timedelta) -> Document:
-    return {"expires_at": {"$gt": now}, "last_used_at": {"$gt": now - idle}}
+    return {"expires_at": {"$gt": now}, "$or": [{"is_remembered": True}, {"last_used_at": {"$gt": now - idle}}]}
 
 
 def _unexpired(now: datetime) -> Document:

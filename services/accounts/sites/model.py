@@ -5,10 +5,12 @@ import secrets
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
 IpCapture = Literal["full", "truncated", "off"]
+PageCapture = Literal["full", "path", "off"]
 
 DEFAULT_TEXTS = {
     "title": "Chat with us",
@@ -30,6 +32,14 @@ class SiteKeyTaken(Exception):
     """Another site has this key."""
 
 
+class SiteExists(Exception):
+    """There is a site of this name already, and it is another one."""
+
+
+class TooManySites(Exception):
+    """A customer has 200 sites at most."""
+
+
 class OriginNotValid(ValueError):
     """An origin is a scheme and a host, with a port if it is not the usual one, and nothing else."""
 
@@ -42,6 +52,31 @@ class ColorNotValid(ValueError):
     """A color is # and six hexadecimal digits."""
 
 
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the widget says by itself to a visitor who has not asked anything: when, and how often at most."""
+
+    text: str
+    after_seconds: int
+    after_pages: int
+    every_hours: int
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What an owner decides about the visitors of a site: what is captured of them, and what may be done with them.
+
+    ``page_capture`` is about the address of the page and of the one before: with what follows its ``?``, without, or
+    not at all; ``has_trail`` about all the pages of a visit. What is off is written nowhere.
+    """
+
+    ip_capture: IpCapture = "full"
+    has_browser: bool = True
+    has_language: bool = True
+    page_capture: PageCapture = "path"
+    has_trail: bool = True
+    has_cookies: bool = False
+    invitation: Invitation | None = None
+
+
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     site_id: str
     customer_id: str
@@ -51,8 +86,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     departments: tuple[str, ...] = ()
     texts: dict[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_TEXTS))
     color: str = "#1f6feb"
-    ip_capture: IpCapture = "full"
-    has_cookies: bool = False
+    choices: Choices = Choices()
     created_at: datetime
 
     def __post_init__(self) -> None:
@@ -60,6 +94,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
             raise SiteKeyNotValid
         if not _color.fullmatch(self.color):
             raise ColorNotValid
+
+
+MOST_SITES = 200
+
+
+def site_id_of(customer_id: str, name: str) -> str:
+    """A customer's site is known by its name, so that adding it twice is adding it once."""
+    return str(uuid5(NAMESPACE_URL, f"velaro:site:{customer_id}:{name}"))
 
 
 def new_site_key() -> str:

@@ -1,9 +1,33 @@
 """What sites look like over HTTP."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from chassis.web import Reply
-from services.accounts.sites.model import IpCapture, Site
+import msgspec
+from pydantic import AfterValidator, Field, StringConstraints
+
+from chassis.web import Body, Reply
+from services.accounts.sites.model import Choices, IpCapture, OriginNotValid, PageCapture, Site, origin
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")
+]
+
+
+def _origin(text: str) -> str:
+    try:
+        return origin(text)
+    except OriginNotValid as error:
+        raise ValueError("must be an origin, such as https://shop.example") from error
+
+
+class SiteBody(Body):
+    name: Name
+    origins: Annotated[
+        list[Annotated[str, StringConstraints(max_length=300), AfterValidator(_origin)]],
+        Field(min_length=1, max_length=20),
+    ]
+    departments: Annotated[list[Name], Field(max_length=50)] = []
+    ip_capture: IpCapture = "full"
 
 
 class Theme(Reply):
@@ -12,6 +36,44 @@ class Theme(Reply):
 
 class Cookies(Reply):
     enabled: bool
+
+
+class InvitationBody(Body):
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    after_seconds: Annotated[int, Field(ge=1, le=3600)]
+    after_pages: Annotated[int, Field(ge=1, le=50)]
+    every_hours: Annotated[int, Field(ge=1, le=24 * 90)]
+
+
+class ChoicesBody(Body):
+    ip_capture: IpCapture
+    has_browser: bool
+    has_language: bool
+    page_capture: PageCapture
+    has_trail: bool
+    has_cookies: bool
+    invitation: InvitationBody | None
+
+    @property
+    def choices(self) -> Choices:
+        return msgspec.convert(self.model_dump(), Choices)
+
+
+class InvitationReply(Reply):
+    text: str
+    after_seconds: int
+    after_pages: int
+    every_hours: int
+
+
+class ChoicesReply(Reply):
+    ip_capture: IpCapture
+    has_browser: bool
+    has_language: bool
+    page_capture: PageCapture
+    has_trail: bool
+    has_cookies: bool
+    invitation: InvitationReply | None
 
 
 class SiteReply(Reply):
@@ -25,6 +87,7 @@ class SiteReply(Reply):
     theme: Theme
     ip_capture: IpCapture
     cookies: Cookies
+    choices: ChoicesReply
 
     @classmethod
     def of(cls, site: Site) -> Self:
@@ -37,8 +100,9 @@ class SiteReply(Reply):
             departments=list(site.departments),
             texts=site.texts,
             theme=Theme(color=site.color),
-            ip_capture=site.ip_capture,
-            cookies=Cookies(enabled=site.has_cookies),
+            ip_capture=site.choices.ip_capture,
+            cookies=Cookies(enabled=site.choices.has_cookies),
+            choices=ChoicesReply.model_validate(site.choices),
         )
 
 

@@ -5,6 +5,9 @@ from datetime import datetime
 import structlog
 
 from chassis.ids import new_id
+from services.accounts.audit.actions import note
+from services.accounts.audit.model import STAFF_CHAIN, Act, Actor
+from services.accounts.audit.store import AuditStore
 from services.accounts.operators.model import normalised
 from services.accounts.operators.passwords import Passwords
 from services.accounts.sessions.model import (
@@ -37,6 +40,7 @@ def sign_in(
     now: datetime,
     staff: StaffStore,
     sessions: StaffSessionStore,
+    audit: AuditStore,
     passwords: Passwords,
     limits: SessionLimits,
 ) -> tuple[str, StaffIdentity]:
@@ -53,9 +57,16 @@ def sign_in(
         last_used_at=now,
         expires_at=now + limits.absolute,
     )
+    note(STAFF_CHAIN, _signing_in(member, session), audit=audit)
     sessions.add(session)
     log.info("staff signed in", staff_id=member.staff_id, session_id=session.session_id)
     return secret, _identity_of(session, member)
+
+
+def _signing_in(member: Staff, session: StaffSession) -> Act:
+    actor = Actor(kind="staff", id=member.staff_id, role=member.role)
+    subject = {"session_id": session.session_id}
+    return Act(act_id=f"{session.session_id}.sign-in", actor=actor, act="staff_sessions.sign_in", subject=subject)
 
 
 def _proven(email: str, password: str, *, staff: StaffStore, passwords: Passwords) -> Staff:

@@ -30,6 +30,7 @@ def sign_in(json_data: SignIn) -> dict[str, Any]:
         now=now(),
         staff=here.staff,
         sessions=here.staff_sessions,
+        audit=here.audit,
         passwords=here.passwords,
         limits=here.limits,
     )

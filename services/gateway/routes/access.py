@@ -12,6 +12,7 @@ from services.gateway.addresses import client_address, limit_key
 from services.gateway.bootstrap import context
 from services.gateway.clients import Credential, StaffCredential, Visitor
 from services.gateway.rates import Limit
+from services.gateway.routes import acts
 
 Scope = Literal["conversations", "transcripts", "surveys"]
 
@@ -30,7 +31,13 @@ OPERATOR: list[Any] = ["session", "api_token"]
 SESSION: list[Any] = ["session"]
 STAFF: list[Any] = ["staff"]
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FILES = frozenset({"identity.upload"})
+"""Calls whose body is a file: ``application/octet-stream``, and never a form, parts of which would go to a disk."""
+
+FORMS = frozenset({"questions.ask", "questions.confirm"})
+"""The pages that work without a script: what they post is a form, and is refused from other origins by themselves."""
+
+SAFE_METHODS = acts.SAFE_METHODS
 
 
 class Asking(msgspec.Struct, frozen=True):
@@ -60,6 +67,7 @@ def asking(scope: Scope | None, *roles: Role) -> Asking:
         name=credential.name,
         session_id=credential.session_id,
     )
+    acts.begin(caller)
     return Asking(caller=caller, credential=credential)
 
 
@@ -68,13 +76,15 @@ def staff(*roles: StaffRole) -> Caller:
     credential = staff_credential()
     if credential.role not in (roles or STAFF_ROLES):
         raise Problem(403, "forbidden", "Your role does not allow this.")
-    return Caller(
+    caller = Caller(
         service="gateway",
         role=credential.role,
         subject=credential.staff_id,
         name=credential.name,
         session_id=credential.session_id,
     )
+    acts.begin(caller)
+    return caller
 
 
 def staff_credential() -> StaffCredential:
@@ -105,6 +115,11 @@ def visitor() -> tuple[Caller, Visitor]:
     return caller, found
 
 
+def wants_privacy() -> bool:
+    """Whether the browser sends Global Privacy Control: then nobody is asked for a cookie, and none is used."""
+    return request.headers.get("Sec-GPC") == "1"
+
+
 def presented_token() -> str:
     """The bearer token that came along, whoever's it is."""
     return _bearer()
@@ -129,9 +144,14 @@ def refuse_other_origins(*, is_silence_fine: bool) -> None:
 
 
 def refuse_other_bodies() -> None:
-    """Whatever has a body has JSON: no form of another site can send that without asking first."""
+    """Whatever has a body has JSON: no form of another site can send that without asking first.
+
+    Nor can it send what the calls in ``FILES`` take; those look for themselves.
+    """
+    if request.endpoint in FORMS:
+        return
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    if has_body and request.method not in SAFE_METHODS and not request.is_json:
+    if has_body and request.method not in SAFE_METHODS and not request.is_json and request.endpoint not in FILES:
         raise Problem(415, "unsupported-media-type", "The body must be application/json.")
 
 

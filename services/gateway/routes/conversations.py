@@ -38,6 +38,14 @@ def show_conversation(conversation_id: str) -> Any:
     return context().chat.conversation(access.operator("conversations"), conversation_id)
 
 
+@blueprint.get("/<opaque:conversation_id>/visit")
+@blueprint.output(schemas.ConversationVisitOut)
+@blueprint.doc(security=access.OPERATOR, responses={404: f"{FOREIGN} Or it is sealed, and its transcript has this."})
+def show_visit(conversation_id: str) -> Any:
+    """What was captured of the visitor, and the pages of their visit so far."""
+    return context().chat.visit(access.operator("conversations"), conversation_id)
+
+
 @blueprint.post("/<opaque:conversation_id>/accept")
 @blueprint.output(schemas.ChangedOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: "It is closed, or another operator has it."})

@@ -11,7 +11,7 @@ from services.gateway.routes import access
 
 blueprint = APIBlueprint("erasures", __name__)
 
-SIGNER = "chat"
+SIGNERS = ("chat", "accounts")
 
 
 @blueprint.get("/api/v1/erasures")
@@ -28,6 +28,6 @@ def list_erasures(query_data: schemas.ErasuresQuery) -> Any:
 @blueprint.get("/api/v1/certificate-keys")
 @blueprint.output(schemas.KeysOut)
 def list_keys() -> Any:
-    """The public keys with which anybody can check a certificate of erasure, as a JWK set."""
+    """The public keys with which anybody can check what we sign, as a JWK set: certificates, heads, bundles."""
     every = msgspec.json.decode(context().settings.service_keys)["keys"]
-    return {"keys": [key for key in every if key.get("kid") == SIGNER]}
+    return {"keys": [key for key in every if key.get("kid") in SIGNERS]}

@@ -14,7 +14,7 @@ from contracts.chat import ErasureReason
 from services.gateway import schemas
 from services.gateway.bootstrap import Context, context
 from services.gateway.clients import CONVERSATIONS_PAGE
-from services.gateway.routes import access
+from services.gateway.routes import access, remembering
 
 blueprint = APIBlueprint("own_data", __name__, url_prefix="/api/v1/widget")
 
@@ -33,11 +33,17 @@ def copy_own_data() -> Any:
     here = context()
     caller, visitor = access.visitor()
     access.limit(here.limits.copies, visitor.customer_id, visitor.visitor_id)
+    return copy_of(caller, here)
+
+
+def copy_of(caller: Caller, here: Context) -> Any:
+    """The same of a visitor who has proved to be it."""
     own = here.chat.own_data(caller)
     return {
         "made_at": now(),
         "visitor": own["visitor"],
         "visits": own["visits"],
+        "consents": own["consents"],
         "conversations": [_copied(caller, each, own["captures"], here) for each in _conversations(caller, here)],
     }
 
@@ -58,7 +64,7 @@ def _copied(caller: Caller, conversation: Any, captures: Any, here: Context) -> 
     kept = {name: conversation[name] for name in ("conversation_id", "status", "department", "opened_at", "closed_at")}
     if conversation["is_sealed"]:
         transcript = here.transcripts.transcript(caller, conversation_id)
-        record = {name: transcript[name] for name in ("messages", "captured", "responses")}
+        record = {name: transcript[name] for name in ("messages", "captured", "trail", "responses")}
         return kept | record | {"acknowledged_policy_version": transcript["acknowledged_policy_version"]}
     return kept | {
         "messages": list(_messages(caller, conversation_id, here)),
@@ -81,7 +87,11 @@ def ask_erasure() -> Any:
     """Erase everything there is of the visitor who asks. After it their token only shows how that stands."""
     here = context()
     begun = here.chat.erasure(access.presented_token()) if access.presented_token() else None
-    return begun or here.chat.ask_erasure(access.visitor()[0], "asked")
+    if begun:
+        return begun
+    caller, visitor = access.visitor()
+    remembering.delete_cookie_of(visitor.site_id, here)
+    return here.chat.ask_erasure(caller, "asked")
 
 
 @blueprint.get("/erasure")

@@ -9,7 +9,7 @@ from flask import Response, make_response, redirect, render_template, send_from_
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from services.gateway import schemas
+from services.gateway import cookies, schemas
 from services.gateway.bootstrap import context
 from services.gateway.routes import access
 
@@ -29,9 +29,11 @@ def add_security_headers(response: Response) -> Response:
     return response
 
 
-def set_policy(response: Response, *directives: str, framed_by: str = "'none'") -> Response:
+def set_policy(
+    response: Response, *directives: str, framed_by: str = "'none'", form_action: str = "'none'"
+) -> Response:
     """Say what the page may load, and who may show it in a frame."""
-    always = ("base-uri 'none'", "form-action 'none'", "object-src 'none'", f"frame-ancestors {framed_by}")
+    always = ("base-uri 'none'", f"form-action {form_action}", "object-src 'none'", f"frame-ancestors {framed_by}")
     response.headers["Content-Security-Policy"] = "; ".join((*directives, *always))
     return response
 
@@ -63,11 +65,24 @@ def policy(version: str | None = None) -> Response:
     versions = schemas.PolicyVersionsOut.model_validate(here.policy.versions()).versions
     chosen = version or next(each.version for each in versions if each.state == "in-force")
     shown = schemas.PolicyVersionOut.model_validate(here.policy.version(chosen))
-    nonce = secrets.token_urlsafe(16)
     # Markup in the text is shown as it is typed, and an address that is none of the web's is no link.
     text = Markup(MarkdownIt("commonmark", {"html": False}).disable("image").render(shown.text))  # noqa: S704
-    page = render_template("policy.html", shown=shown, versions=versions, text=text, nonce=nonce)
-    return set_policy(make_response(page), "default-src 'none'", f"style-src 'nonce-{nonce}'")
+    return plain_page("policy.html", shown=shown, versions=versions, text=text)
+
+
+@blueprint.get("/privacy/cookies")
+def cookies_there_are() -> Response:
+    """Every cookie there is, for everybody; without any script."""
+    return plain_page(
+        "cookies.html", cookies=cookies.ALL, settings=context().settings, remembered_days=cookies.REMEMBERED.days
+    )
+
+
+def plain_page(template: str, *, form_action: str = "'none'", **values: Any) -> Response:
+    """A page of text, which loads nothing."""
+    nonce = secrets.token_urlsafe(16)
+    page = make_response(render_template(template, nonce=nonce, **values))
+    return set_policy(page, "default-src 'none'", f"style-src 'nonce-{nonce}'", form_action=form_action)
 
 
 @blueprint.get("/demo")

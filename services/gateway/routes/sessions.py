@@ -9,7 +9,7 @@ from flask import Response
 
 from chassis.http import RemoteProblem
 from chassis.problems import Problem, Unavailable
-from services.gateway import schemas
+from services.gateway import cookies, schemas
 from services.gateway.bootstrap import context
 from services.gateway.clients import SignIn
 from services.gateway.routes import access
@@ -18,11 +18,11 @@ blueprint = APIBlueprint("sessions", __name__, url_prefix="/api/v1")
 
 
 @blueprint.post("/sessions")
-@blueprint.input(schemas.SignInIn)
+@blueprint.input(schemas.OperatorSignInIn)
 @blueprint.output(schemas.SessionOut, 201)
 @blueprint.doc(responses={401: "Wrong e-mail address or password.", 429: "Too many attempts."})
-def sign_in(json_data: schemas.SignInIn) -> Any:
-    """Sign in; the session is in the cookie."""
+def sign_in(json_data: schemas.OperatorSignInIn) -> Any:
+    """Sign in; the session is in the cookie, which ends with the browser unless it is to ``remember``."""
     here = context()
     access.refuse_other_origins(is_silence_fine=True)
     access.limit_address(here.limits.sign_ins)
@@ -30,13 +30,17 @@ def sign_in(json_data: schemas.SignInIn) -> Any:
     made = _signed_in(json_data)
     body = {"operator": made.operator, "expires_at": made.expires_at}
     response = Response(msgspec.json.encode(body), status=201, mimetype="application/json")
-    return _with_cookie(response, made)
+    return _with_cookie(response, made, is_remembered=json_data.remember)
 
 
-def _signed_in(asked: schemas.SignInIn) -> SignIn:
+def _signed_in(asked: schemas.OperatorSignInIn) -> SignIn:
     try:
         return context().accounts.sign_in(
-            email=asked.email, password=asked.password, ip=access.address(), user_agent=access.user_agent()
+            email=asked.email,
+            password=asked.password,
+            ip=access.address(),
+            user_agent=access.user_agent(),
+            remembered_days=cookies.REMEMBERED.days if asked.remember else None,
         )
     except RemoteProblem as error:
         # What accounts finds malformed is no account of ours either. That it does not believe us is another matter.
@@ -45,17 +49,9 @@ def _signed_in(asked: schemas.SignInIn) -> SignIn:
         raise Problem(401, "wrong-credentials", "Wrong e-mail address or password.") from error
 
 
-def _with_cookie(response: Response, made: SignIn) -> Response:
+def _with_cookie(response: Response, made: SignIn, *, is_remembered: bool) -> Response:
     settings = context().settings
-    response.set_cookie(
-        settings.session_cookie,
-        made.token,
-        expires=made.expires_at,
-        path="/",
-        secure=settings.is_secure,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookies.SESSION.set(response, settings, made.token, until=made.expires_at if is_remembered else None)
     return response
 
 
@@ -81,7 +77,7 @@ def sign_out() -> Any:
         # If chat does not hear of it, it finds out by itself a little later.
         here.chat.leave(caller)
     response = Response(status=204)
-    response.delete_cookie(settings.session_cookie, path="/", secure=settings.is_secure, httponly=True, samesite="Lax")
+    cookies.SESSION.delete(response, settings)
     return response
 
 

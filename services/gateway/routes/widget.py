@@ -10,11 +10,11 @@ from chassis.clock import now
 from chassis.ids import new_id
 from chassis.problems import Problem, Unavailable
 from contracts.chat import AcknowledgePolicy, ConversationOpened, OpenConversation, PolicyAcknowledged
-from services.gateway import schemas
-from services.gateway.addresses import reduced
+from services.gateway import cookies, schemas
 from services.gateway.bootstrap import Context, context
+from services.gateway.captures import captured
 from services.gateway.clients import Policy, Site, Visitor
-from services.gateway.routes import access, own_data, talking
+from services.gateway.routes import access, own_data, remembering, talking
 
 NAME_LENGTH = 80
 blueprint = APIBlueprint("widget", __name__, url_prefix="/api/v1/widget")
@@ -35,8 +35,9 @@ NOTICE = (
 def config(query_data: schemas.SiteQuery) -> dict[str, Any]:
     """What the widget of a site shows, and the policy in force."""
     here = context()
-    site = _site(query_data.site, here)
-    caller = _public(site)
+    site = remembering.site_named(query_data.site, here)
+    caller = remembering.public(site)
+    may_remember = remembering.may_remember(site)
     return {
         "site": {"site_key": site.site_key, "name": site.name},
         "online": _is_online(caller, here),
@@ -49,7 +50,13 @@ def config(query_data: schemas.SiteQuery) -> dict[str, Any]:
         },
         "notice": NOTICE,
         "policy": _policy(here.policy.recent()),
-        "cookies": site.cookies,
+        "cookies": {
+            "enabled": may_remember,
+            "is_set": may_remember and bool(remembering.presented_secret(site)),
+            "lasts_days": cookies.VISITOR_LASTS.days,
+        },
+        "invitation": site.choices.invitation,
+        "has_trail": site.choices.has_trail and site.choices.page_capture != "off",
     }
 
 
@@ -81,29 +88,46 @@ def _policy(policy: Policy) -> dict[str, Any]:
         429: "Too many visits from one address.",
     }
 )
-def begin_visit(json_data: schemas.VisitIn) -> dict[str, Any]:
-    """Begin a visit. With a visitor's token, that visitor is recognised and keeps it; nobody gets a cookie."""
+def begin_visit(json_data: schemas.VisitIn) -> Response:
+    """Begin a visit, or go on with it on another page. Whoever brings a token, or the cookie they agreed to, is known.
+
+    With ``cookies_consent`` the visitor gets that cookie, where the site wants one and no Global Privacy Control
+    forbids it.
+    """
     here = context()
     access.limit_address(here.limits.visits)
-    site = _site(json_data.site_key, here)
+    site = remembering.site_named(json_data.site_key, here)
     token = access.presented_token()
-    visit = here.chat.begin_visit(_public(site), _visit(site, json_data, token))
-    return {"visitor_token": visit.visitor_token or token, "visit_id": visit.visit_id}
+    visit = here.chat.begin_visit(remembering.public(site), _visit(site, json_data, token))
+    # Who brings nothing but a cookie that stands for nobody is somebody new.
+    is_dead = not token and not visit.is_known
+    token = visit.visitor_token or token
+    is_agreed = json_data.cookies_consent and remembering.may_remember(site)
+    if is_agreed:
+        access.refuse_other_origins(is_silence_fine=False)
+    cookie = remembering.consent(site, token, here) if is_agreed else None
+    body = {
+        "visitor_token": token,
+        "visit_id": visit.visit_id,
+        "page_count": visit.page_count,
+        "has_cookie": cookie is not None,
+    }
+    return remembering.answer(body, site, cookie=cookie, is_dead=is_dead, here=here)
 
 
 def _visit(site: Site, asked: schemas.VisitIn, token: str) -> dict[str, Any]:
+    secret = remembering.usable_secret(site)
     return {
         "site_id": site.site_id,
-        "page": {
-            "url": asked.page.url,
-            "title": asked.page.title[:300],
-            "referrer": asked.page.referrer if asked.page.referrer.startswith(("http://", "https://")) else "",
-        },
-        # What the site does not want to know of the address does not leave this function.
-        "ip": reduced(access.address(), site.ip_capture),
-        "user_agent": access.user_agent(),
-        "language": request.headers.get("Accept-Language", "").partition(",")[0].partition(";")[0].strip()[:35],
+        **captured(
+            site.choices,
+            address=access.address(),
+            user_agent=access.user_agent(),
+            language=request.headers.get("Accept-Language", ""),
+            page={"url": asked.page.url, "title": asked.page.title, "referrer": asked.page.referrer},
+        ),
         **({"visitor_token": token} if token else {}),
+        **({"cookie_secret": secret} if secret else {}),
     }
 
 
@@ -350,14 +374,3 @@ def issue_ticket() -> Any:
     caller, visitor = access.visitor()
     access.limit(here.limits.tickets, visitor.customer_id, visitor.visitor_id)
     return here.tickets.issue(caller)
-
-
-def _site(site_key: str, here: Context) -> Site:
-    site = here.accounts.site(site_key)
-    if site is None:
-        raise access.not_found()
-    return site
-
-
-def _public(site: Site) -> Caller:
-    return Caller(service="gateway", role="public", customer_id=site.customer_id, site_id=site.site_id)

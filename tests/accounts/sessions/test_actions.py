@@ -20,6 +20,7 @@ def sign_in(context, email="ann@shop.example", password=PASSWORD, now=NOW, **cha
     collaborators = {
         "operators": context.operators,
         "sessions": context.sessions,
+        "audit": context.audit,
         "passwords": context.passwords,
         "limits": context.limits,
     }

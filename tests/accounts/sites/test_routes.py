@@ -2,6 +2,17 @@ import pytest
 
 from tests.accounts.builders import a_site
 
+CHOICES = {
+    "ip_capture": "full",
+    "has_browser": True,
+    "has_language": True,
+    "page_capture": "path",
+    "has_trail": True,
+    "has_cookies": False,
+    "invitation": None,
+}
+INVITATION = {"text": "Hello?", "after_seconds": 20, "after_pages": 2, "every_hours": 24}
+
 
 def test_the_widget_finds_its_site_by_the_public_key(context, client, edge):
     site = context.sites.put("c1", a_site(departments=("Sales",)))
@@ -19,6 +30,7 @@ def test_the_widget_finds_its_site_by_the_public_key(context, client, edge):
         "theme": {"color": site.color},
         "ip_capture": "full",
         "cookies": {"enabled": False},
+        "choices": CHOICES,
     }
 
 
@@ -40,3 +52,24 @@ def test_operators_see_the_sites_of_their_own_customer(context, client, edge, an
 
 def test_visitors_see_no_list_of_sites(client, edge):
     assert client.get("/internal/v1/sites", headers=edge.as_public()).status_code == 403
+
+
+def test_an_owner_chooses_what_is_captured_and_an_operator_does_not(context, client, edge, ann, eve):
+    mine, theirs = context.sites.put("c2", a_site("c2")), context.sites.put("c1", a_site())
+    chosen = CHOICES | {"ip_capture": "off", "has_cookies": True, "invitation": INVITATION}
+
+    def choose(site, operator, body):
+        path = f"/internal/v1/sites/{site.site_id}/choices"
+        return client.put(path, json=body, headers=edge.as_operator(operator))
+
+    assert choose(mine, eve, chosen).json["choices"] == chosen
+    assert choose(theirs, eve, chosen).status_code == 404
+    assert choose(theirs, ann, chosen).status_code == 403
+    for wrong in (
+        {"ip_capture": "some"},
+        {"has_trail": 1},
+        {"invitation": INVITATION | {"text": " "}},
+        {"invitation": INVITATION | {"every_hours": 0}},
+        {"more": True},
+    ):
+        assert choose(mine, eve, chosen | wrong).status_code == 422

@@ -44,9 +44,9 @@ def test_the_counts_are_the_customers(client, operator):
     assert client.get("/api/v1/erasures").status_code == 401
 
 
-def test_the_keys_of_certificates_are_public_and_those_of_the_signer_alone(make_client):
-    keys = {service: new_key(service) for service in ("chat", "gateway")}
+def test_the_keys_of_certificates_are_public_and_those_of_signers_alone(make_client):
+    keys = {service: new_key(service) for service in ("chat", "accounts", "gateway")}
     client = make_client(service_keys=public_keys(keys.values()))
-    [key] = client.get("/api/v1/certificate-keys").json["keys"]
-    assert key == json.loads(public_keys([keys["chat"]]))["keys"][0]
-    assert "d" not in key
+    told = client.get("/api/v1/certificate-keys").json["keys"]
+    assert told == json.loads(public_keys([keys["chat"], keys["accounts"]]))["keys"]
+    assert not any("d" in key for key in told)

@@ -53,7 +53,8 @@ class TestConfig:
 class TestVisits:
     def test_a_new_visitor_gets_a_token_and_no_cookie(self, client):
         answer = client.post("/api/v1/widget/visits", json=VISIT)
-        assert (answer.status_code, answer.json) == (201, {"visitor_token": "new-token", "visit_id": "visit-1"})
+        told = {"visitor_token": "new-token", "visit_id": "visit-1", "page_count": 1, "has_cookie": False}
+        assert (answer.status_code, answer.json) == (201, told)
         assert "Set-Cookie" not in answer.headers
 
     def test_the_customer_and_the_reduced_address_go_to_chat_and_nothing_else_of_the_address(self, client):

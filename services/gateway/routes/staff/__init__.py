@@ -3,10 +3,13 @@
 Another noun brings a module with a ``blueprint`` whose every view begins with ``access.staff(…)``, and its line here.
 """
 
-from services.gateway.routes.staff import policy, sessions, surveys
+from services.gateway.routes.staff import disclosures, identity, inquiries, policy, sessions, surveys
 
 BLUEPRINTS = (
     sessions.blueprint,
     policy.blueprint,
+    identity.blueprint,
     surveys.blueprint,
+    disclosures.blueprint,
+    inquiries.blueprint,
 )

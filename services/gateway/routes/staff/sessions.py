@@ -8,7 +8,7 @@ from flask import Response
 
 from chassis.http import RemoteProblem
 from chassis.problems import Problem
-from services.gateway import schemas
+from services.gateway import cookies, schemas
 from services.gateway.bootstrap import context
 from services.gateway.clients import StaffCredential, StaffSignIn
 from services.gateway.routes import access
@@ -28,15 +28,7 @@ def sign_in(json_data: schemas.SignInIn) -> Any:
     access.limit(here.limits.sign_ins, "staff", json_data.email.strip().casefold())
     made = _signed_in(json_data)
     response = Response(msgspec.json.encode(_session(made)), status=201, mimetype="application/json")
-    response.set_cookie(
-        here.settings.staff_cookie,
-        made.token,
-        expires=made.expires_at,
-        path="/",
-        secure=here.settings.is_secure,
-        httponly=True,
-        samesite="Strict",
-    )
+    cookies.STAFF.set(response, here.settings, made.token, until=None)
     return response
 
 
@@ -65,10 +57,9 @@ def current_session() -> Any:
 @blueprint.doc(security=access.STAFF)
 def sign_out() -> Any:
     """Sign out."""
-    settings = context().settings
     context().staff.sign_out(access.staff())
     response = Response(status=204)
-    response.delete_cookie(settings.staff_cookie, path="/", secure=settings.is_secure, httponly=True, samesite="Strict")
+    cookies.STAFF.delete(response, context().settings)
     return response
 
 

@@ -27,12 +27,16 @@ function main() {
   const manifest = JSON.parse(readFileSync(new URL(".vite/manifest.json", dist), "utf8"));
   const loader = measure(["loader.js"]);
   const widget = measure(["loader.js", ...filesOf(manifest, "src/widget/main.ts")]);
+  const greeter = measure([manifest["src/widget/greeter.tsx"].file]);
+  const policy = measure([manifest["src/shared/ui/policy-text.tsx"].file]);
   const ownData = measure([manifest["src/widget/own-data.tsx"].file]);
   const console_ = measure(filesOf(manifest, "src/console/main.ts"));
   const rows = [
     // The loader's promise is about its plain size: a page's own server may not compress it.
     ["loader", loader, loader.raw, LIMITS.loader],
     ["widget", widget, widget.gzipped, LIMITS.widget],
+    ["widget, greeter", greeter, greeter.gzipped, Infinity],
+    ["widget, policy", policy, policy.gzipped, Infinity],
     ["widget, own data", ownData, ownData.gzipped, Infinity],
     ["console", console_, console_.gzipped, Infinity],
   ];

@@ -88,10 +88,10 @@ describe("a visitor who asks for their erasure", () => {
     const memory = new Memory("key", () => sessionStorage);
     memory.write({ token: "mine", conversation_id: null });
     const chat = chatOf(memory);
-    expect(chat.isKnown).toBe(true);
+    expect(chat.token).toBe("mine");
     await chat.erase();
     expect(chat.stage.value).toMatchObject({ name: "erased", token: "mine", erasure: { reason: "asked" } });
-    expect(chat.isKnown).toBe(false);
+    expect(chat.token).toBe("");
     expect(sessionStorage.length).toBe(0);
   });
 });

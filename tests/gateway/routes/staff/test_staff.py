@@ -1,5 +1,7 @@
 """Staff come in by a cookie of their own, and only to what is theirs."""
 
+import re
+
 import pytest
 
 from services.gateway.routes.staff import BLUEPRINTS
@@ -7,6 +9,21 @@ from services.gateway.routes.staff import BLUEPRINTS
 STAFF = "/api/v1/staff"
 OWN = {"Origin": "http://localhost:8080"}
 DRAFT = {"summary": "Less.", "text": "We keep less."}
+DISCLOSURE = {
+    "customer_id": "customer-1",
+    "ground": "emergency",
+    "explanation": "A life is at stake.",
+    "scope": {"kind": "visitor", "visitor_id": "visitor-1"},
+    "recipient": "The police",
+    "recipient_key": "x",
+}
+IDENTITY_DECISION = {"decision": "approved", "reason": "x"}
+BODIES = {
+    "draft": DRAFT,
+    "disclosures": DISCLOSURE,
+    "decision": {"outcome": "approved", "reason": "It fits."},
+    "review": {"outcome": "upheld", "reason": "It was right."},
+}
 
 
 @pytest.fixture
@@ -60,8 +77,9 @@ def test_every_call_of_staff_needs_a_session_of_staff(client):
     for rule in rules:
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             if (method, rule.rule) != ("POST", f"{STAFF}/sessions"):
-                path = rule.rule.replace("<opaque:version>", "1") + "?draft_id=x&revision=1" * (method == "DELETE")
-                body = DRAFT if method == "PUT" else {"draft_id": "x", "revision": 1}
+                path = re.sub("<[^>]+>", "1", rule.rule) + "?draft_id=x&revision=1" * (method == "DELETE")
+                body = BODIES.get(rule.rule.rpartition("/")[2], {"draft_id": "x", "revision": 1})
+                body = IDENTITY_DECISION if rule.endpoint == "staff_identity.decide" else body
                 answer = client.open(
                     path, method=method, headers=OWN, json=None if method in ("GET", "DELETE") else body
                 )

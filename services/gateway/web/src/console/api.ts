@@ -59,6 +59,7 @@ export interface Captured {
 export interface Transcript extends TranscriptRow {
   messages: Message[];
   captured: Captured | null;
+  trail: TrailPage[];
   responses: { survey_id: string; survey_version: number; placement: Placement; answers: GivenAnswer[] }[];
   acknowledged_policy_version: string;
   acknowledgements: { version: string; acknowledged_at: string }[];
@@ -111,15 +112,40 @@ export interface Period {
   to: string;
 }
 
+export interface Invitation {
+  text: string;
+  after_seconds: number;
+  after_pages: number;
+  every_hours: number;
+}
+
+/** What is captured of a site's visitors, and what may be done with them. */
+export interface Choices {
+  ip_capture: "full" | "truncated" | "off";
+  has_browser: boolean;
+  has_language: boolean;
+  page_capture: "full" | "path" | "off";
+  has_trail: boolean;
+  has_cookies: boolean;
+  invitation: Invitation | null;
+}
+
 export interface Site {
   site_id: string;
   name: string;
+  choices: Choices;
+}
+
+export interface TrailPage {
+  url: string;
+  title: string;
+  seen_at: string | null;
 }
 
 const PAGE = 50;
 
-export const signIn = (email: string, password: string) =>
-  call<{ operator: Operator }>("/api/v1/sessions", { method: "POST", body: { email, password } });
+export const signIn = (email: string, password: string, remember: boolean) =>
+  call<{ operator: Operator }>("/api/v1/sessions", { method: "POST", body: { email, password, remember } });
 
 export const currentSession = () => call<{ operator: Operator }>("/api/v1/sessions/current");
 
@@ -129,6 +155,9 @@ export const listConversations = (status: Status, after: string | null) =>
   call<{ conversations: Conversation[]; next: string | null }>(`/api/v1/conversations?${page(after, 100)}&status=${status}`);
 
 export const getConversation = (conversationId: string) => call<Conversation>(pathOf(conversationId));
+
+/** What is known of the visitor until the conversation is sealed. */
+export const getVisit = (conversationId: string) => call<{ captured: Captured; trail: TrailPage[] }>(`${pathOf(conversationId)}/visit`);
 
 export const accept = (conversationId: string) => call<unknown>(`${pathOf(conversationId)}/accept`, { method: "POST", body: {} });
 
@@ -142,6 +171,9 @@ export const listTranscripts = (after: string | null) =>
 export const getTranscript = (transcriptId: string) => call<Transcript>(`/api/v1/transcripts/${encodeURIComponent(transcriptId)}`);
 
 export const listSites = () => call<{ sites: Site[] }>("/api/v1/sites");
+
+export const saveChoices = (siteId: string, choices: Choices) =>
+  call<Site>(`/api/v1/sites/${encodeURIComponent(siteId)}/choices`, { method: "PUT", body: { ...choices } });
 
 export const getSurvey = (siteId: string, placement: Placement) => call<PublishedSurvey>(surveyPathOf(siteId, placement));
 

@@ -6,10 +6,14 @@ import { Button } from "../shared/ui/button";
 import { ConnectionLine } from "../shared/ui/connection-line";
 import { SignIn } from "../shared/ui/sign-in";
 import { forgetUnsent } from "../shared/unsent";
+import { AccountBanner } from "./account-banner";
+import { AccountPage } from "./account-page";
 import * as api from "./api";
 import { Desk } from "./desk";
 import { InboxPage } from "./inbox-page";
+import { PrivacyPage } from "./privacy-page";
 import { type Route, hrefOf } from "./route";
+import { SitesPage } from "./sites-page";
 import { SurveyPage } from "./survey-page";
 import { TranscriptPage } from "./transcript-page";
 import { TranscriptsPage } from "./transcripts-page";
@@ -50,7 +54,7 @@ export function App({ route }: { route: Observable<Route> }) {
         </div>
       );
     case "signed-out":
-      return <SignIn why={session.why} signIn={api.signIn} onSignedIn={({ operator }) => setSession({ name: "signed-in", operator })} />;
+      return <SignIn why={session.why} signIn={api.signIn} rememberedDays={30} onSignedIn={({ operator }) => setSession({ name: "signed-in", operator })} />;
     case "signed-in":
       return (
         <SignedIn
@@ -82,6 +86,7 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
   const desk = useMemo(() => new Desk(operator, () => onSignedOut("Your session has ended. Please sign in again.")), []);
   useEffect(() => desk.start(), []);
   const place = useObservable(route);
+  const isAdmin = api.isAdmin(operator);
   const { conversations, unread } = useObservable(desk.inbox.view);
   const waiting = [...conversations.values()].filter(({ status }) => status === "queued").length;
   const news = waiting + [...unread.values()].reduce((sum, count) => sum + count, 0);
@@ -93,15 +98,27 @@ function SignedIn({ operator, route, onSignedOut }: SignedInProps) {
     <div class="console">
       <TopBar desk={desk} place={place} news={news} onSignedOut={onSignedOut} />
       <ConnectionLine connection={desk.connection} />
+      {isAdmin && <AccountBanner place={place.name} />}
       {place.name === "inbox" && <InboxPage desk={desk} conversationId={place.conversation_id} />}
-      {place.name === "survey" && <SurveyPage place={place} isAdmin={api.isAdmin(operator)} />}
+      {place.name === "survey" && <SurveyPage place={place} isAdmin={isAdmin} />}
+      {place.name === "account" && isAdmin && <AccountPage isOwner={operator.role === "owner"} />}
+      {place.name === "sites" && <SitesPage isAdmin={isAdmin} />}
       {place.name === "transcripts" && <TranscriptsPage />}
+      {place.name === "privacy" && <PrivacyPage />}
       {place.name === "transcript" && <TranscriptPage key={place.transcript_id} transcriptId={place.transcript_id} />}
     </div>
   );
 }
 
-const TITLES: Record<Route["name"], string> = { inbox: "Inbox", survey: "Surveys", transcripts: "Transcripts", transcript: "Transcript" };
+const TITLES: Record<Route["name"], string> = {
+  account: "Account details",
+  inbox: "Inbox",
+  survey: "Surveys",
+  sites: "Sites",
+  transcripts: "Transcripts",
+  transcript: "Transcript",
+  privacy: "Privacy record",
+};
 
 interface TopBarProps {
   desk: Desk;
@@ -142,6 +159,19 @@ function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
         <a href={hrefOf.survey} data-testid="survey" {...(place.name === "survey" && { "aria-current": "page" as const })}>
           Surveys
         </a>
+        <a href={hrefOf.sites} data-testid="sites" {...(place.name === "sites" && { "aria-current": "page" as const })}>
+          Sites
+        </a>
+        {api.isAdmin(desk.operator) && (
+          <a href={hrefOf.account} data-testid="account" {...(place.name === "account" && { "aria-current": "page" as const })}>
+            Account
+          </a>
+        )}
+        {api.isAdmin(desk.operator) && (
+          <a href={hrefOf.privacy} data-testid="privacy" {...(place.name === "privacy" && { "aria-current": "page" as const })}>
+            Privacy
+          </a>
+        )}
       </nav>
       <div class="me">
         {problem && (

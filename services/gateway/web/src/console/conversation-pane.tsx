@@ -15,6 +15,7 @@ import * as api from "./api";
 import type { Desk } from "./desk";
 import { FlagMinor } from "./flag-minor";
 import { hrefOf } from "./route";
+import { Trail } from "./trail";
 
 interface PaneProps {
   desk: Desk;
@@ -148,13 +149,17 @@ const STATUS_WORDS: Record<api.Conversation["status"], string> = { queued: "Wait
 
 function VisitorDetails({ conversation }: { conversation: api.Conversation }) {
   const { visitor_name, status, operator, department, opened_at, accepted_at } = conversation;
+  const { captured, trail } = useVisit(conversation);
   return (
     <aside class="details" aria-label="About this conversation">
       <h3>Visitor</h3>
       <dl>
         <Detail label="Name">{visitor_name || "Not given"}</Detail>
         {department && <Detail label="Department">{department}</Detail>}
+        {captured.ip && <Detail label="IP address">{captured.ip}</Detail>}
+        {captured.language && <Detail label="Language">{captured.language}</Detail>}
       </dl>
+      <Trail pages={trail} />
       <h3>Conversation</h3>
       <dl>
         <Detail label="State">{STATUS_WORDS[status]}</Detail>
@@ -170,6 +175,26 @@ function VisitorDetails({ conversation }: { conversation: api.Conversation }) {
       </dl>
     </aside>
   );
+}
+
+const LOOK_AGAIN_MS = 10_000;
+const NOTHING: { captured: api.Captured; trail: api.TrailPage[] } = { captured: {}, trail: [] };
+
+/** What is known of the visitor, looked at again and again while they are here. */
+function useVisit({ conversation_id, status }: api.Conversation) {
+  const [visit, setVisit] = useState(NOTHING);
+  useEffect(() => {
+    if (isOver(status)) return;
+    let isShown = true;
+    const look = () => api.getVisit(conversation_id).then((found) => isShown && setVisit(found), () => undefined);
+    void look();
+    const timer = setInterval(() => void look(), LOOK_AGAIN_MS);
+    return () => {
+      isShown = false;
+      clearInterval(timer);
+    };
+  }, [conversation_id, status]);
+  return visit;
 }
 
 export function Detail({ label, children }: { label: string; children: ComponentChildren }) {

@@ -13,8 +13,11 @@ export interface SurveyPlace {
 export type Route =
   | { name: "inbox"; conversation_id: string | null }
   | ({ name: "survey" } & SurveyPlace)
+  | { name: "account" }
+  | { name: "sites" }
   | { name: "transcripts" }
-  | { name: "transcript"; transcript_id: string };
+  | { name: "transcript"; transcript_id: string }
+  | { name: "privacy" };
 
 const PLACEMENTS: readonly string[] = ["pre-chat", "post-chat", "offline"];
 const VIEWS: readonly string[] = ["questions", "report", "responses"];
@@ -22,6 +25,9 @@ const VIEWS: readonly string[] = ["questions", "report", "responses"];
 export function parseRoute(hash: string): Route {
   const [place, id, ...more] = hash.replace(/^#\/?/, "").split("/").map(decoded);
   if (place === "transcripts") return id ? { name: "transcript", transcript_id: id } : { name: "transcripts" };
+  if (place === "account") return { name: "account" };
+  if (place === "privacy") return { name: "privacy" };
+  if (place === "sites") return { name: "sites" };
   if (place === "survey") return { name: "survey", site_id: id || null, ...surveyPlace(more) };
   return { name: "inbox", conversation_id: (place === "conversations" && id) || null };
 }
@@ -44,7 +50,10 @@ function decoded(part: string): string {
 export const hrefOf = {
   inbox: "#/",
   transcripts: "#/transcripts",
+  account: "#/account",
   survey: "#/survey",
+  privacy: "#/privacy",
+  sites: "#/sites",
   surveyOf: (siteId: string, placement: Placement, view: SurveyView) => `#/survey/${encodeURIComponent(siteId)}/${placement}/${view}`,
   conversation: (conversationId: string) => `#/conversations/${encodeURIComponent(conversationId)}`,
   transcript: (transcriptId: string) => `#/transcripts/${encodeURIComponent(transcriptId)}`,

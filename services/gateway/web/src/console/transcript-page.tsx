@@ -8,6 +8,7 @@ import { Moment, dayOf } from "../shared/ui/times";
 import * as api from "./api";
 import { Detail } from "./conversation-pane";
 import { hrefOf } from "./route";
+import { Trail } from "./trail";
 import { Storage } from "./transcripts-page";
 
 const SEALING_CHECK_MS = 1_500;
@@ -63,6 +64,7 @@ function Sealed({ transcript }: { transcript: api.Transcript }) {
       <aside class="details" aria-label="About this transcript">
         <Answers transcript={transcript} />
         <CapturedDetails captured={transcript.captured} />
+        <Trail pages={transcript.trail ?? []} />
         <Record transcript={transcript} />
       </aside>
     </article>

@@ -28,6 +28,9 @@ export function embed(script: HTMLScriptElement, window: Window): HTMLIFrameElem
   frame.src = `${origin}/widget/v1/frame?site=${encodeURIComponent(siteKey)}`;
   frame.addEventListener("load", sendPage);
   window.addEventListener("resize", place);
+  // A page may become another one without being loaded.
+  window.addEventListener("popstate", sendPage);
+  (window as Navigating & Window).navigation?.addEventListener("navigatesuccess", sendPage);
   window.addEventListener("message", (event) => {
     if (event.origin !== origin || event.source !== frame.contentWindow || !isSizeNote(event.data)) return;
     size = event.data;
@@ -38,6 +41,11 @@ export function embed(script: HTMLScriptElement, window: Window): HTMLIFrameElem
   place();
   document.body.appendChild(frame);
   return frame;
+}
+
+/** What newer browsers tell of every change of the address. */
+interface Navigating {
+  navigation?: EventTarget;
 }
 
 export function isSizeNote(data: unknown): data is SizeNote {

@@ -7,13 +7,15 @@ export interface Call {
   body?: Json;
   /** The visitor's secret; operators are known by their cookie instead. */
   token?: string;
+  /** Along with the token, a visitor's cookie goes to us, and may come from us. */
+  hasCookies?: boolean;
   /** How long to wait for an answer. */
   timeoutMs?: number;
   signal?: AbortSignal;
 }
 
 /** Calls our own origin and gives the decoded answer; throws `Problem` or `Unreachable`. */
-export async function call<T>(path: string, { method = "GET", body, token, timeoutMs = 15_000, signal }: Call = {}): Promise<T> {
+export async function call<T>(path: string, { method = "GET", body, token, hasCookies = token === undefined, timeoutMs = 15_000, signal }: Call = {}): Promise<T> {
   const controller = new AbortController();
   const abort = () => controller.abort();
   const timer = setTimeout(abort, timeoutMs);
@@ -23,8 +25,8 @@ export async function call<T>(path: string, { method = "GET", body, token, timeo
       method,
       headers: headersFor(body, token),
       ...(body ? { body: JSON.stringify(body) } : {}),
-      // A visitor is known by the token alone: no cookie goes along, none is accepted.
-      credentials: token === undefined ? "same-origin" : "omit",
+      // A visitor is known by the token: no cookie goes along, none is accepted, but where they are asked who they are.
+      credentials: hasCookies ? "same-origin" : "omit",
       cache: "no-store",
       signal: controller.signal,
     });
@@ -46,7 +48,8 @@ function headersFor(body: Json | undefined, token: string | undefined): Record<s
   };
 }
 
-async function decoded<T>(response: Response): Promise<T> {
+/** What was answered; throws ``Problem`` or ``Unreachable``. */
+export async function decoded<T>(response: Response): Promise<T> {
   const text = await response.text();
   if (response.ok) return (text ? JSON.parse(text) : null) as T;
   throw problemOf(response, text);

@@ -80,4 +80,36 @@ export const postDraft = ({ draft_id, revision }: Draft, effectiveAt: string | n
 export const getNotices = (version: string) =>
   call<{ notices: Notices[] }>(`${STAFF}/policy/versions/${encodeURIComponent(version)}/notices`);
 
+export interface Inquiry {
+  inquiry_id: string;
+  number: number;
+  source: "mail" | "form";
+  wish: "question" | "copy" | "erasure";
+  sender: string;
+  subject: string;
+  state: "open" | "answered" | "closed";
+  is_automatic: boolean;
+  is_overdue: boolean;
+  received_at: string;
+  due_at: string;
+}
+
+export interface WholeInquiry extends Inquiry {
+  entries: { kind: "question" | "answer"; text: string; by: string; at: string }[];
+  mails: { waiting: number; sent: number; failed: number };
+}
+
+const INQUIRIES = `${STAFF}/inquiries`;
+const inquiryPathOf = (inquiryId: string) => `${INQUIRIES}/${encodeURIComponent(inquiryId)}`;
+
+export const listInquiries = (state: Inquiry["state"], after: string | null) =>
+  call<{ inquiries: Inquiry[]; next: string | null }>(`${INQUIRIES}?limit=50&state=${state}${after ? `&after=${encodeURIComponent(after)}` : ""}`);
+
+export const getInquiry = (inquiryId: string) => call<WholeInquiry>(inquiryPathOf(inquiryId));
+
+export const answerInquiry = (inquiryId: string, client_id: string, text: string) =>
+  call<WholeInquiry>(`${inquiryPathOf(inquiryId)}/answers`, { method: "POST", body: { client_id, text } });
+
+export const closeInquiry = (inquiryId: string) => call<WholeInquiry>(`${inquiryPathOf(inquiryId)}/close`, { method: "POST", body: {} });
+
 export const getServiceReport = () => call<{ months: ServiceRatings[] }>(`${STAFF}/survey-report`);

@@ -12,11 +12,16 @@ export interface Config {
   surveys: { pre_chat: Survey | null; post_chat: Survey | null; offline: Survey | null };
   notice: string;
   policy: { version: string; effective_at: string; text: string; upcoming: { version: string; effective_at: string } | null };
+  cookies?: { enabled: boolean; is_set: boolean; lasts_days: number };
+  invitation?: { text: string; after_seconds: number; after_pages: number } | null;
+  has_trail?: boolean;
 }
 
 export interface Visit {
   visitor_token: string;
   visit_id: string;
+  page_count: number;
+  has_cookie: boolean;
 }
 
 /** Without a status, the conversation is safely on its way and its opening not yet confirmed. */
@@ -26,10 +31,10 @@ export interface Opened {
   position?: number | null;
 }
 
-export const getConfig = (siteKey: string) => call<Config>(`/api/v1/widget/config?site=${encodeURIComponent(siteKey)}`, { token: "" });
+export const getConfig = (siteKey: string) => call<Config>(`/api/v1/widget/config?site=${encodeURIComponent(siteKey)}`);
 
-export const startVisit = (siteKey: string, page: Page, token: string) =>
-  call<Visit>("/api/v1/widget/visits", { method: "POST", body: { site_key: siteKey, page, cookies_consent: false }, token });
+export const startVisit = (siteKey: string, page: Page, token: string, cookies_consent = false) =>
+  call<Visit>("/api/v1/widget/visits", { method: "POST", body: { site_key: siteKey, page, cookies_consent }, token, hasCookies: true });
 
 const post = (path: string, token: string, body: Record<string, unknown>) => call<unknown>(path, { method: "POST", token, body });
 

@@ -1,4 +1,5 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { useObservable } from "../shared/observable";
 import { applyAccent } from "../shared/ui/accent";
@@ -7,14 +8,17 @@ import { MinimiseIcon } from "../shared/ui/icons";
 import type { Chat, Stage } from "./chat";
 import { Conversation, Standing } from "./conversation";
 import { Launcher } from "./launcher";
-import type { OwnData } from "./own-data";
+import { Loading, OnDemand, Unavailable } from "./on-demand";
 import { Start } from "./start";
+
+const ownData = () => import("./own-data").then(({ OwnData }) => OwnData);
 
 export function App({ chat }: { chat: Chat }) {
   const isOpen = useObservable(chat.isOpen);
   const stage = useObservable(chat.stage);
   const hasToggled = useRef(false);
   const config = "config" in stage ? stage.config : null;
+  const greeter = useObservable(chat.greeter);
   useLayoutEffect(() => applyAccent(config?.theme.color), [config]);
 
   const toggle = () => {
@@ -26,9 +30,14 @@ export function App({ chat }: { chat: Chat }) {
   if (!isOpen && stage.name === "loading") return null;
   // Focus follows the visitor's own click or key, and never the page load.
   return isOpen ? (
-    <Panel chat={chat} stage={stage} takesFocus={hasToggled.current} onMinimise={toggle} />
+    <Panel chat={chat} stage={stage} takesFocus={hasToggled.current} onMinimise={toggle}>
+      {greeter && <greeter.Question />}
+    </Panel>
   ) : (
-    <Launcher chat={chat} takesFocus={hasToggled.current} onOpen={toggle} />
+    <>
+      {greeter && <greeter.Invitation onOpen={toggle} />}
+      <Launcher chat={chat} takesFocus={hasToggled.current} onOpen={toggle} />
+    </>
   );
 }
 
@@ -37,9 +46,10 @@ interface PanelProps {
   stage: Stage;
   takesFocus: boolean;
   onMinimise: () => void;
+  children: ComponentChildren;
 }
 
-function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
+function Panel({ chat, stage, takesFocus, onMinimise, children }: PanelProps) {
   const title = useRef<HTMLHeadingElement>(null);
   useLayoutEffect(() => {
     if (takesFocus) title.current?.focus();
@@ -63,6 +73,7 @@ function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
           <MinimiseIcon />
         </Button>
       </header>
+      {children}
       <Body chat={chat} stage={stage} />
     </main>
   );
@@ -70,7 +81,7 @@ function Panel({ chat, stage, takesFocus, onMinimise }: PanelProps) {
 
 function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
   const showsOwnData = useObservable(chat.showsOwnData);
-  if (stage.name === "erased" || (showsOwnData && chat.isKnown)) return <OwnDataOnDemand chat={chat} stage={stage} />;
+  if (stage.name === "erased" || (showsOwnData && chat.token)) return <OnDemand load={ownData} chat={chat} stage={stage} />;
   switch (stage.name) {
     case "loading":
       return <Loading />;
@@ -81,43 +92,4 @@ function Body({ chat, stage }: { chat: Chat; stage: Stage }) {
     case "talking":
       return <Conversation key={stage.log.conversationId} chat={chat} config={stage.config} log={stage.log} connection={stage.connection} />;
   }
-}
-
-function Loading() {
-  return (
-    <div class="panel-middle" role="status">
-      <p class="loading">One moment…</p>
-    </div>
-  );
-}
-
-function OwnDataOnDemand({ chat, stage }: { chat: Chat; stage: Stage }) {
-  const [View, setView] = useState<typeof OwnData | null>(null);
-  const [isMissing, setMissing] = useState(false);
-  const load = () =>
-    import("./own-data").then(
-      (loaded) => setView(() => loaded.OwnData),
-      () => setMissing(true),
-    );
-  useEffect(() => void load(), []);
-  if (View) return <View chat={chat} stage={stage} />;
-  return isMissing ? <Unavailable detail="This could not be loaded just now." onRetry={load} /> : <Loading />;
-}
-
-function Unavailable({ detail, onRetry }: { detail: string; onRetry: () => Promise<void> }) {
-  const [isBusy, setBusy] = useState(false);
-  const retry = async () => {
-    setBusy(true);
-    await onRetry();
-    setBusy(false);
-  };
-  return (
-    <div class="panel-middle" role="alert">
-      <h2>The chat is not available</h2>
-      <p>{detail}</p>
-      <Button look="quiet" isBusy={isBusy} onClick={retry}>
-        Try again
-      </Button>
-    </div>
-  );
 }

@@ -6,6 +6,7 @@ import { Problem, explain } from "../shared/problems";
 import type { Answers } from "../shared/survey";
 import { forgetUnsent } from "../shared/unsent";
 import * as api from "./api";
+import type { Greeter } from "./greeter";
 import type { Host } from "./host";
 import type { Memory } from "./memory";
 import { OtherTabs, type Talk } from "./other-tabs";
@@ -42,12 +43,14 @@ export class Chat {
   readonly #otherTabs: OtherTabs;
   #seen = 0;
   #configuredAt = 0;
-  /** Known from a start that failed half-way, so that the next one is the same visit; nowhere stored. */
-  #visitToken: string | null = null;
+  /** Known from a cookie, or from a start that failed half-way, so that the next one is the same visit; nowhere stored. */
+  visitToken = "";
+  /** What only some sites want, and only of some visitors. */
+  readonly greeter = new Observable<Greeter | null>(null);
 
   constructor(
-    private readonly siteKey: string,
-    private readonly host: Host,
+    readonly siteKey: string,
+    readonly host: Host,
     private readonly memory: Memory,
     private readonly connectionOptions: Partial<ConnectionOptions> = {},
   ) {
@@ -59,7 +62,7 @@ export class Chat {
     const remembered = this.memory.read();
     this.isOpen.set(this.host.isAbsent || (remembered?.is_open ?? false));
     this.host.resize(this.isOpen.value);
-    this.#otherTabs.ask(() => this.#ownTalk(), (talk) => void this.#join(talk));
+    this.#otherTabs.ask(() => this.#ownTalk(), (talk) => void this.join(talk));
     if (remembered?.conversation_id) await this.#returnTo(remembered.token, remembered.conversation_id);
     await this.loadConfig();
   }
@@ -72,6 +75,7 @@ export class Chat {
       const { value } = this.stage;
       const isKept = value.name === "talking" || value.name === "erased";
       this.stage.set(isKept ? { ...value, config: this.#config } : { name: "start", config: this.#config });
+      await this.#greet();
     } catch (error) {
       if (this.stage.value.name === "loading") this.stage.set({ name: "unavailable", detail: explain(error) });
     }
@@ -98,10 +102,11 @@ export class Chat {
     return this.#attempt(async () => {
       const token = await this.#visit();
       const { conversation_id, status, position } = await api.openConversation(token, policyVersion, answers, surveyVersion);
-      this.#visitToken = null;
+      this.visitToken = "";
       this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
       this.#otherTabs.tell({ token, conversation_id });
       this.#talk(token, conversation_id).change({ status: status ?? "queued", position: position ?? null });
+      void this.#greet(true);
     });
   }
 
@@ -182,18 +187,18 @@ export class Chat {
     }
   }
 
-  /** Whether there is anything of the visitor that they could ask for. */
-  get isKnown(): boolean {
-    return Boolean(this.memory.read()?.token);
+  /** The visitor's secret; empty if there is nothing of them that they could ask for. */
+  get token(): string {
+    return this.memory.read()?.token || this.visitToken;
   }
 
   copy(): Promise<unknown> {
-    return api.getCopy(this.memory.read()?.token ?? "");
+    return api.getCopy(this.token);
   }
 
   /** Has everything there is of the visitor erased; their token is good for seeing how that stands, and not remembered. */
   async erase(): Promise<void> {
-    const token = this.memory.read()?.token ?? "";
+    const { token } = this;
     this.#showErasure(token, await api.askErasure(token));
   }
 
@@ -208,9 +213,16 @@ export class Chat {
     void this.loadConfig();
   }
 
+  /** What is wanted here of what not every page needs is loaded now. */
+  async #greet(isTold = false): Promise<void> {
+    const { cookies, invitation, has_trail } = this.#config ?? {};
+    if (this.greeter.value || !(cookies?.enabled || invitation || (has_trail && this.token))) return;
+    const { Greeter } = await import("./greeter");
+    this.greeter.set(new Greeter(this, this.#config as api.Config, isTold));
+  }
+
   async #visit(): Promise<string> {
-    this.#visitToken ??= await this.#newVisit();
-    return this.#visitToken;
+    return (this.visitToken ||= await this.#newVisit());
   }
 
   async #newVisit(): Promise<string> {
@@ -236,8 +248,8 @@ export class Chat {
     return value.name === "talking" && isOver(value.log.view.value.status);
   }
 
-  /** The visitor talks in another tab. */
-  async #join({ token, conversation_id }: Talk): Promise<void> {
+  /** The visitor talks in another tab, or did before they left. */
+  async join({ token, conversation_id }: Talk): Promise<void> {
     const own = this.memory.read()?.conversation_id;
     if (own === conversation_id || (own && !this.#isOver)) return;
     this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
@@ -301,7 +313,7 @@ export class Chat {
 
   /** The server does not know this visitor any more. */
   async #forgotten(): Promise<void> {
-    const token = this.memory.read()?.token ?? "";
+    const { token } = this;
     this.#hangUp();
     const erasure = token ? await api.getErasure(token).catch(() => null) : null;
     if (erasure) return this.#showErasure(token, erasure);
@@ -316,7 +328,7 @@ export class Chat {
     this.#forgetUnsent();
     if (erasure.reason === "minor") this.memory.write({ conversation_id: null });
     else this.memory.forget();
-    this.#visitToken = null;
+    this.visitToken = "";
     this.showsOwnData.set(false);
     this.stage.set({ name: "erased", config: this.#config, token, erasure });
   }
@@ -344,9 +356,9 @@ export class Chat {
 
   async #startProblem(error: unknown): Promise<StartProblem> {
     if (!(error instanceof Problem)) return { detail: explain(error), fields: {} };
-    if (error.status === 401) this.#visitToken = null;
+    if (error.status === 401) this.visitToken = "";
     if (error.code === "minor") {
-      const token = this.#visitToken ?? this.memory.read()?.token ?? "";
+      const { token } = this;
       this.memory.write({ token });
       this.#showErasure(token, { reason: "minor", status: "running", certificate: "" });
       return { detail: error.detail, fields: {} };

@@ -8,14 +8,16 @@ import { useObservable } from "../shared/observable";
 import type { Survey } from "../shared/survey";
 import { Button } from "../shared/ui/button";
 import { Composer } from "../shared/ui/composer";
-import { Confirm } from "../shared/ui/confirm";
 import { ConnectionLine } from "../shared/ui/connection-line";
 import { MessageList } from "../shared/ui/message-list";
 import type { Config } from "./api";
 import type { Chat } from "./chat";
 import { Notice } from "./notice";
+import { OnDemand } from "./on-demand";
 import { OwnDataLink } from "./own-data-link";
 import { SurveyForm } from "./survey-form";
+
+const confirm = () => import("../shared/ui/confirm").then(({ Confirm }) => Confirm);
 
 interface ConversationProps {
   chat: Chat;
@@ -76,7 +78,8 @@ function Writing({ chat }: { chat: Chat }) {
         <OwnDataLink chat={chat} />
       </div>
       {isClosing && (
-        <Confirm
+        <OnDemand
+          load={confirm}
           title="End this conversation?"
           detail="Nothing more can be written in it afterwards."
           yes="End it"

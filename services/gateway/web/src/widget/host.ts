@@ -9,6 +9,8 @@ export class Host {
   #page: Page | null = null;
   #origin: string | null;
   #size: SizeNote | null = null;
+  /** Called when the page around the frame tells where the visitor is. */
+  onPage = () => {};
 
   constructor(private readonly window: Window) {
     this.#origin = originOfParent(window);
@@ -25,9 +27,9 @@ export class Host {
     return this.#page ?? { url: document.referrer || location.origin, title: "", referrer: "" };
   }
 
-  /** Asks for the room of the open panel or of the launcher. */
-  resize(isOpen: boolean): void {
-    this.#size = { velaro: 1, type: "size", is_open: isOpen, ...(isOpen ? PANEL : LAUNCHER) };
+  /** Asks for the room of the open panel, or of the launcher and what is beside it. */
+  resize(isOpen: boolean, room = isOpen ? PANEL : LAUNCHER): void {
+    this.#size = { velaro: 1, type: "size", is_open: isOpen, ...room };
     this.#tell();
   }
 
@@ -44,6 +46,7 @@ export class Host {
     if (origin !== this.#origin) return;
     this.#page = data.page;
     if (isFirst) this.#tell();
+    this.onPage();
   }
 }
 

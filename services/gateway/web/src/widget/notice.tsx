@@ -1,18 +1,27 @@
-import { PolicyText } from "../shared/ui/policy-text";
+import { useState } from "preact/hooks";
+
+import type { PolicyText } from "../shared/ui/policy-text";
 import { dayOf } from "../shared/ui/times";
 import type { Config } from "./api";
 
 /** What stands before the first word: the notice, and the policy in force. */
 export function Notice({ config: { notice, policy } }: { config: Config }) {
+  const [Text, setText] = useState<typeof PolicyText | null>(null);
+  // Most visitors do not open it. Until what sets it is there, it stands as it was written.
+  const load = () =>
+    import("../shared/ui/policy-text").then(
+      (loaded) => setText(() => loaded.PolicyText),
+      () => undefined,
+    );
   return (
     <section class="notice" aria-labelledby="notice-title" data-testid="notice">
       <h2 id="notice-title">Before you write</h2>
       <p class="notice-text">{notice}</p>
-      <details>
+      <details onToggle={load}>
         <summary>Privacy policy, version {policy.version}</summary>
         <p class="policy-dates">In force since {dayOf(policy.effective_at)}.</p>
         <div class="policy-text" tabIndex={0} role="region" aria-label="Privacy policy">
-          <PolicyText text={policy.text} />
+          {Text ? <Text text={policy.text} /> : policy.text}
         </div>
       </details>
       {policy.upcoming && (

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
+import { Observable, useObservable } from "../shared/observable";
 import { explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
 import { Confirm } from "../shared/ui/confirm";
@@ -7,6 +8,7 @@ import { getErasure, type Erasure } from "./api";
 import type { Chat, Stage } from "./chat";
 
 const CHECK_MS = 2_000;
+const NO_COOKIE = new Observable(false);
 
 /** Loaded when it is first wanted: most visitors never see it. */
 export function OwnData({ chat, stage }: { chat: Chat; stage: Stage }) {
@@ -15,6 +17,8 @@ export function OwnData({ chat, stage }: { chat: Chat; stage: Stage }) {
 
 /** What a visitor can ask of us about themselves. */
 function Questions({ chat }: { chat: Chat }) {
+  const greeter = useObservable(chat.greeter);
+  const hasCookie = useObservable(greeter?.hasCookie ?? NO_COOKIE);
   const [isErasing, setErasing] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
@@ -41,6 +45,14 @@ function Questions({ chat }: { chat: Chat }) {
       <Button look="quiet" onClick={() => chat.showsOwnData.set(false)}>
         Back
       </Button>
+      {hasCookie && (
+        <Button look="quiet" data-testid="withdraw" isBusy={isBusy} onClick={() => ask(async () => greeter?.withdraw())}>
+          Withdraw my consent to the cookie
+        </Button>
+      )}
+      <a href={`/privacy/questions?site=${encodeURIComponent(chat.siteKey)}`} target="_blank" rel="noopener">
+        Ask us a question
+      </a>
       {isErasing && (
         <Confirm
           title="Erase everything about you?"

@@ -17,7 +17,7 @@ export function Start({ chat, config }: { chat: Chat; config: Config }) {
       config={config}
       button="Start the chat"
       testId="start"
-      foot={chat.isKnown && <OwnDataLink chat={chat} />}
+      foot={chat.token && <OwnDataLink chat={chat} />}
       onSend={(answers, version) => chat.start(version, survey && answers, survey?.version)}
     >
       <p class="greeting">{texts.greeting || "Hello. How can we help?"}</p>
@@ -45,7 +45,7 @@ function Offline({ chat, config }: { chat: Chat; config: Config }) {
       config={config}
       button="Send"
       testId="send-offline"
-      foot={chat.isKnown && <OwnDataLink chat={chat} />}
+      foot={chat.token && <OwnDataLink chat={chat} />}
       onSend={async (answers, version) => {
         const refused = await chat.leave(version, answers, survey?.version, clientId);
         setSent(!refused);

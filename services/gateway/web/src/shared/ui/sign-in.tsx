@@ -7,13 +7,16 @@ import { Field, valueOf } from "./field";
 interface SignInProps<Person> {
   title?: string;
   why: string;
-  signIn: (email: string, password: string) => Promise<Person>;
+  signIn: (email: string, password: string, remember: boolean) => Promise<Person>;
+  /** For how many days one may ask to stay signed in, if one may. */
+  rememberedDays?: number;
   onSignedIn: (person: Person) => void;
 }
 
-export function SignIn<Person>({ title = "Sign in", why, signIn, onSignedIn }: SignInProps<Person>) {
+export function SignIn<Person>({ title = "Sign in", why, signIn, rememberedDays, onSignedIn }: SignInProps<Person>) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
+  const [remember, setRemember] = useState(false);
   const [problem, setProblem] = useState("");
   const [isBusy, setBusy] = useState(false);
   const first = useRef<HTMLInputElement>(null);
@@ -26,7 +29,7 @@ export function SignIn<Person>({ title = "Sign in", why, signIn, onSignedIn }: S
     setBusy(true);
     setProblem("");
     try {
-      onSignedIn(await signIn(email.trim(), password));
+      onSignedIn(await signIn(email.trim(), password, remember));
     } catch (error) {
       setProblem(explain(error));
       setBusy(false);
@@ -78,6 +81,24 @@ export function SignIn<Person>({ title = "Sign in", why, signIn, onSignedIn }: S
             />
           )}
         </Field>
+        {rememberedDays && (
+          <div class="field">
+            <label class="check">
+              <input
+                type="checkbox"
+                data-testid="remember"
+                checked={remember}
+                aria-describedby="remember-detail"
+                onChange={(event) => setRemember(event.currentTarget.checked)}
+              />
+              <span>Keep me signed in for {rememberedDays} days</span>
+            </label>
+            <p class="hint" id="remember-detail">
+              To sign you in, we set one cookie. Without this, it ends with the browser; with this, it stays. Only on a device that is yours alone.{" "}
+              <a href="/privacy/cookies">More about it</a>
+            </p>
+          </div>
+        )}
         <p role="alert" class={problem ? "note problem" : "visually-hidden"} data-testid="sign-in-problem">
           {problem}
         </p>

@@ -1,0 +1,1 @@
+"""Questions to us, by mail and by the form; what they became, and what we answered."""

@@ -1,0 +1,1 @@
+"""Single mails to the people of one customer, each sent once: reminders, decisions."""
