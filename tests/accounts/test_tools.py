@@ -4,13 +4,13 @@ import subprocess
 import sys
 
 import pytest
-from tests.accounts.notices.environment import environment_of
 
 from services.accounts.audit import actions
 from services.accounts.audit.model import STAFF_CHAIN, SYSTEM, Act
 from tests.accounts.conftest import callers
 from tests.accounts.disclosures.test_sealing import a_bundle
 from tests.accounts.disclosures.words import a_key, private_pem
+from tests.settings import environment_of
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 from pymongo import MongoClient
-from tests.accounts.notices.environment import environment_of
 
 from chassis.auth import new_key, public_keys
 from chassis.certificates import Signer
@@ -29,6 +28,7 @@ from services.accounts.audit.model import Act, Actor, Entry
 from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.settings import Settings
 from tests.conftest import KEPT, test_instance
+from tests.settings import environment_of
 
 COUNTS = (1_000, 10_000, 100_000)
 HEAD_EVERY = 100

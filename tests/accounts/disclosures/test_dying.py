@@ -6,10 +6,10 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from tests.accounts.notices.environment import environment_of
 
 from services.accounts.audit.model import STAFF_CHAIN
 from tests.accounts.disclosures.words import THREE
+from tests.settings import environment_of
 
 HALF_STEPS = 27
 """What making a bundle of three conversations in three parts asks of others, each a step before and a step after."""

@@ -6,10 +6,10 @@ import sys
 from datetime import timedelta
 
 import pytest
-from tests.accounts.notices.environment import environment_of
 
 from tests.accounts.builders import NOW
 from tests.accounts.identity.test_actions import GONE
+from tests.settings import environment_of
 
 WEEK = NOW + timedelta(days=7)
 UPLOAD = ("begin", "put_document", "admit")
