@@ -1,11 +1,14 @@
 """Staff come in by a cookie of their own, and only to what is theirs."""
 
+import re
+
 import pytest
 
 from services.gateway.routes.staff import BLUEPRINTS
 
 STAFF = "/api/v1/staff"
 OWN = {"Origin": "http://localhost:8080"}
+ANSWER = {"client_id": "answer-0001", "text": "Words"}
 DRAFT = {"summary": "Less.", "text": "We keep less."}
 
 
@@ -60,8 +63,9 @@ def test_every_call_of_staff_needs_a_session_of_staff(client):
     for rule in rules:
         for method in rule.methods - {"HEAD", "OPTIONS"}:
             if (method, rule.rule) != ("POST", f"{STAFF}/sessions"):
-                path = rule.rule.replace("<opaque:version>", "1") + "?draft_id=x&revision=1" * (method == "DELETE")
-                body = DRAFT if method == "PUT" else {"draft_id": "x", "revision": 1}
+                path = re.sub(r"<[^>]+>", "1", rule.rule) + "?draft_id=x&revision=1" * (method == "DELETE")
+                post = ANSWER if rule.rule.endswith("/answers") else {"draft_id": "x", "revision": 1}
+                body = DRAFT if method == "PUT" else post
                 answer = client.open(
                     path, method=method, headers=OWN, json=None if method in ("GET", "DELETE") else body
                 )
