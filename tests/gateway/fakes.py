@@ -161,9 +161,11 @@ class FakeAccounts:
         return self.sites_by_key.get(site_key)
 
     def add_site(self, caller: Caller, body: dict[str, Any]) -> Any:
-        made = a_site(site_id="site-2", site_key="key-2", **body)
+        asked = dict(body)
+        choices = msgspec.structs.replace(SOME_CHOICES, ip_capture=asked.pop("ip_capture"))
+        made = a_site(site_id="site-2", site_key="key-2", choices=choices, **asked)
         self.sites_by_key[made.site_key] = made
-        return msgspec.to_builtins(made)
+        return shown(made)
 
     def sites(self, caller: Caller) -> Any:
         mine = [site for site in self.sites_by_key.values() if site.customer_id == caller.customer_id]

@@ -32,6 +32,7 @@ def sign_in(context):
             sessions=context.sessions,
             passwords=context.passwords,
             limits=context.limits,
+            audit=context.audit,
             **(HOME | where),
         )
         return Acting(

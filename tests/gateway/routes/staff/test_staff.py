@@ -8,6 +8,7 @@ from services.gateway.routes.staff import BLUEPRINTS
 
 STAFF = "/api/v1/staff"
 OWN = {"Origin": "http://localhost:8080"}
+ANSWER = {"client_id": "answer-0001", "text": "Words"}
 DRAFT = {"summary": "Less.", "text": "We keep less."}
 DISCLOSURE = {
     "customer_id": "customer-1",
@@ -80,6 +81,7 @@ def test_every_call_of_staff_needs_a_session_of_staff(client):
                 path = re.sub("<[^>]+>", "1", rule.rule) + "?draft_id=x&revision=1" * (method == "DELETE")
                 body = BODIES.get(rule.rule.rpartition("/")[2], {"draft_id": "x", "revision": 1})
                 body = IDENTITY_DECISION if rule.endpoint == "staff_identity.decide" else body
+                body = ANSWER if rule.rule.endswith("/answers") else body
                 answer = client.open(
                     path, method=method, headers=OWN, json=None if method in ("GET", "DELETE") else body
                 )

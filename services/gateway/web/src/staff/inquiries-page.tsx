@@ -16,7 +16,7 @@ export function InquiriesPage() {
   const [state, setState] = useState<State>("open");
   const [chosen, setChosen] = useState<string | null>(null);
   return (
-    <main class="page narrow">
+    <main class="page inquiries">
       <div class="page-head">
         <h1>Inquiries</h1>
         <a href="/privacy/questions">The public form</a>
@@ -66,9 +66,9 @@ function List({ state, onChoose }: { state: State; onChoose: (inquiryId: string)
           <thead>
             <tr>
               <th scope="col">Number</th>
+              <th scope="col">Due</th>
               <th scope="col">From</th>
               <th scope="col">Subject</th>
-              <th scope="col">Due</th>
             </tr>
           </thead>
           <tbody>
@@ -79,11 +79,11 @@ function List({ state, onChoose }: { state: State; onChoose: (inquiryId: string)
                     {each.number}
                   </Button>
                 </td>
-                <td>{each.sender}</td>
-                <td>{[WISHES[each.wish], each.subject].filter(Boolean).join(": ") || "No subject"}</td>
                 <td>
                   {dayOf(each.due_at)} {each.is_overdue && <strong class="error">overdue</strong>}
                 </td>
+                <td>{each.sender}</td>
+                <td>{[WISHES[each.wish], each.subject].filter(Boolean).join(": ") || "No subject"}</td>
               </tr>
             ))}
           </tbody>
