@@ -26,10 +26,13 @@ OPENINGS = frozenset(
         "transcripts.export_transcript",
         "surveys.list_responses",
         "surveys.export_responses",
+        "account_details.show_billing",
+        "account_details.show_history",
         "staff_disclosures.download",
+        "staff_identity.show_document",
     }
 )
-"""Readings that are acts as well: they open the record."""
+"""Readings that are acts as well: they open the record, or what is shown to few."""
 
 ELSEWHERE = {
     "conversations.post_message": "who said what and when is the transcript itself",

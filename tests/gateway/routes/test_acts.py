@@ -81,6 +81,19 @@ def test_opening_the_record_is_an_act(client, operator):
     assert client.here.audit.noted[-1]["subject"]["transcript_id"] == "c-1"
 
 
+def test_looking_at_billing_details_and_at_an_identity_document_are_acts(client):
+    client.here.accounts.add_operator("secret-of-olga", role="owner")
+    client.set_cookie("session", "secret-of-olga")
+    client.get("/api/v1/account/billing")
+    client.here.staff.add("secret-of-rea", role="staff-reviewer")
+    client.set_cookie("staff", "secret-of-rea")
+    client.get("/api/v1/staff/identity/verifications/v-1/document")
+
+    begun = [(noted["act"], noted["role"]) for noted in client.here.audit.noted if "outcome" not in noted]
+    assert begun[0] == ("account_details.show_billing", "owner")
+    assert begun[-1] == ("staff_identity.show_document", "staff-reviewer")
+
+
 def test_staff_are_noted_without_a_customer(client):
     client.here.staff.add("secret-of-lea")
     client.set_cookie("staff", "secret-of-lea")

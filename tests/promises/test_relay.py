@@ -1,4 +1,4 @@
-"""A thousand messages, and in the middle of them one part is killed: all arrive once and in order."""
+"""Promise 1, relay: a thousand messages, and in the middle of them one part is killed: all arrive once and in order."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Another customer's operator, and another visitor, find nothing."""
+"""Promise 4, own data only: another customer's operator, and another visitor, find nothing."""
 
 from dataclasses import dataclass
 
@@ -149,6 +149,39 @@ def test_a_foreign_socket_can_neither_read_nor_write(
     operator = customer.operator()
     answer = operator.edge.get(f"/api/v1/conversations/{open_one}/messages").json()
     assert [message["text"] for message in answer["messages"]] == ["mine alone"]
+
+
+def test_no_frame_of_a_foreign_socket_reaches_a_conversation(
+    customer: Customer, intruder: Operator, strangers: list[Visitor]
+) -> None:
+    visitor = customer.visitor()
+    conversation_id = visitor.open("mine alone")
+    with visitor.socket() as mine:
+        for person in (intruder, *strangers):
+            with person.socket() as socket:
+                socket.send(type="typing", conversation_id=conversation_id)
+                socket.send(type="read", conversation_id=conversation_id, seq=1)
+                # Frames are heard in their order, so those before it are dealt with when this one is refused.
+                socket.send(type="message", conversation_id=conversation_id, client_id="x", text="intruder")
+                assert socket.until("rejected", client_id="x")["code"] == "not-found"
+        mine.send(type="message", conversation_id=conversation_id, client_id="last", text="still alone")
+        told = []
+        while not told or told[-1].get("client_id") != "last":
+            told.append(mine.receive())
+    assert {frame["type"] for frame in told} <= {"message", "conversation"}
+    assert {frame["text"] for frame in told if frame["type"] == "message"} <= {"mine alone", "still alone"}
+
+
+def test_the_frames_that_were_tried_are_all_that_name_a_conversation(customer: Customer) -> None:
+    document = requests.get(f"{customer.base_url}/api/v1/asyncapi.json", timeout=10).json()
+    components = document["components"]
+    names = [frame["$ref"].rpartition("/")[2] for frame in document["operations"]["fromClients"]["messages"]]
+    named = {
+        components["messages"][name]["name"]
+        for name in names
+        if "conversation_id" in components["schemas"][name]["properties"]
+    }
+    assert named == {"message", "sync", "typing", "read"}
 
 
 def test_lists_hold_own_conversations_only(intruder: Operator, sealed: str, open_one: str) -> None:
