@@ -16,16 +16,7 @@ from tests.surveys.story import ERASED, KEPT, play
 
 COMMANDS = 30
 """So many there are from the first response to the receipt."""
-pytestmark = pytest.mark.xdist_group("impatient")
-LIFETIME, USUAL_LIFETIME = 2, 60
-"""Seconds until the database gives up the transaction of who is gone; until then, what it wrote is locked."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def impatient(administrator):
-    administrator.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=LIFETIME)
-    yield
-    administrator.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=USUAL_LIFETIME)
+pytestmark = [pytest.mark.xdist_group("impatient"), pytest.mark.usefixtures("impatient")]
 
 
 def play_on(context: Context) -> bool:
