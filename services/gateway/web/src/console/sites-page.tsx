@@ -51,7 +51,7 @@ function SiteChoices({ site: { site_id, name, choices: saved }, isAdmin }: { sit
   };
   return (
     <form
-      class="choices"
+      class="site-choices"
       aria-labelledby={`site-${site_id}`}
       data-testid="site"
       data-site-id={site_id}
