@@ -141,7 +141,8 @@ class Filling:
         answer = Answer(question_id="email", label="E-mail", kind="email", value="vera@example.org")
         response = {"response_id": new_id(), "placement": "pre-chat", "survey_id": "s", "survey_version": 1}
         given = {"answers": [msgspec.to_builtins(answer)], "answered_at": at, "expires_at": None}
-        yield "surveys.responses", mine | {"site_id": self._customer.site_id} | response | given
+        occasion = {"site_id": self._customer.site_id, "occasion_id": mine["conversation_id"]}
+        yield "surveys.responses", mine | occasion | response | given
         yield "surveys.openings", mine | {"heard_at": at, "expires_at": at + timedelta(hours=1)}
 
 
