@@ -1,17 +1,41 @@
 """What the tests of accounts build their situations from."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chassis.auth import new_key, public_keys
 from chassis.ids import new_id
 from services.accounts.bootstrap import Context
 from services.accounts.operators.model import Operator
 from services.accounts.policy.model import NOTICE_PERIOD, Draft
+from services.accounts.settings import Settings
 from services.accounts.sites.model import Site
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
+
+
+def some_settings(mongo_url: str, **changed: Any) -> Settings:
+    """All that accounts must be told, of neighbours that are nowhere."""
+    key = new_key("accounts")
+    values = {
+        "amqp_url": "amqp://nowhere.invalid",
+        "tasks_url": "amqp://nowhere.invalid",
+        "mongo_url": mongo_url,
+        "service_key": key,
+        "service_keys": public_keys([key]),
+        "identity_key": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "smtp_url": "smtp://nowhere.invalid",
+        "mail_sender": "Velaro <no-reply@velaro.example>",
+        "support_address": "Velaro <support@velaro.example>",
+        "public_url": "https://chat.velaro.example",
+        "chat_url": "http://nowhere.invalid",
+        "transcripts_url": "http://nowhere.invalid",
+        "log_level": "WARNING",
+    }
+    return Settings(**values | changed)
 
 
 def an_operator(context: Context, customer_id: str = "c1", *, password: str = PASSWORD, **changed: Any) -> Operator:

@@ -1,10 +1,8 @@
-import base64
 import os
 from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
-from pydantic import SecretStr
 from pymongo import MongoClient
 
 from chassis.testing import Callers
@@ -14,7 +12,7 @@ from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.operators.model import Operator
 from services.accounts.policy.actions import post_first_version
 from services.accounts.settings import Settings
-from tests.accounts.builders import an_operator
+from tests.accounts.builders import an_operator, some_settings
 
 callers = Callers("gateway", "accounts", "chat")
 
@@ -24,23 +22,13 @@ DATABASE = f"test_accounts_{os.getpid()}"
 
 @pytest.fixture(scope="session")
 def settings(servers: Instance, administrator: MongoClient) -> Iterator[Settings]:
-    yield Settings(
-        amqp_url=SecretStr("amqp://nowhere.invalid"),
-        mongo_url=SecretStr(servers.mongo_url("admin", DATABASE)),
-        service_key=SecretStr(callers.key("accounts")),
+    yield some_settings(
+        servers.mongo_url("admin", DATABASE),
+        service_key=callers.key("accounts"),
         service_keys=callers.jwks,
-        tasks_url=SecretStr("amqp://nowhere.invalid"),
-        identity_key=SecretStr(base64.urlsafe_b64encode(bytes(32)).decode()),
-        smtp_url=SecretStr("smtp://nowhere.invalid"),
-        mail_sender="Velaro <no-reply@velaro.example>",
-        support_address="Velaro <support@velaro.example>",
-        public_url="https://chat.velaro.example",
-        chat_url="http://nowhere.invalid",
-        transcripts_url="http://nowhere.invalid",
         argon2_time_cost=1,
         argon2_memory_kib=8,
         argon2_parallelism=1,
-        log_level="WARNING",
     )
     administrator.drop_database(DATABASE)
 

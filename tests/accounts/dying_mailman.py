@@ -12,7 +12,7 @@ from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.inquiries import actions as inquiries
 from services.accounts.letters import actions as letters
 from services.accounts.settings import Settings
-from tests.accounts.notices.dying_sender import Life, Mortal, MortalMailer
+from tests.accounts.mortal import Life, Mortal, MortalMailer
 
 CLAIMED_FOR = timedelta(seconds=1)
 

@@ -16,8 +16,8 @@ from services.accounts.inquiries import actions as inquiries
 from services.accounts.inquiries.model import Letter as Question
 from services.accounts.letters.model import Letter
 from tests.accounts.dying_mailman import send
+from tests.accounts.mortal import Life
 from tests.accounts.notices.conftest import SENDER
-from tests.accounts.notices.dying_sender import Life
 from tests.accounts.notices.post_office import PostOffice
 from tests.settings import environment_of
 

@@ -5,20 +5,15 @@ people use, with the real database of ``tests.servers``. Without counts, 1,000, 
 with the number. Then entries are noted one by one, as the gateway has it done, from eight threads at once.
 """
 
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
-from pydantic import SecretStr
 from pymongo import MongoClient
 
-from chassis.auth import new_key, public_keys
 from chassis.certificates import Signer
 from chassis.clock import now
 from chassis.ids import new_id
@@ -27,7 +22,8 @@ from services.accounts.audit import actions, model
 from services.accounts.audit.model import Act, Actor, Entry
 from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.settings import Settings
-from tests.conftest import KEPT, test_instance
+from tests.accounts.builders import some_settings
+from tests.bench.apart import Figures, measure, run
 from tests.settings import environment_of
 
 COUNTS = (1_000, 10_000, 100_000)
@@ -36,25 +32,11 @@ PAGE = 1_000
 NOTED = 2_000
 THREADS = 8
 CHAIN = "customer-1"
-Figures = dict[str, Any]
-
-
-def main() -> None:
-    stack = Stack(test_instance(KEPT), say=lambda line: None)
-    started_here = not stack.supervisor.is_running()
-    if started_here:
-        stack.up_servers()
-    try:
-        for count in [int(each) for each in sys.argv[1:]] or COUNTS:
-            print(json.dumps(measured(stack, count)), flush=True)
-    finally:
-        if started_here:
-            stack.down()
 
 
 def measured(stack: Stack, count: int) -> Figures:
     name = f"bench_audit_{os.getpid()}_{count}"
-    settings = _settings(stack.instance.mongo_url("admin", name))
+    settings = some_settings(stack.instance.mongo_url("admin", name))
     client: MongoClient[Any]
     with MongoClient(stack.instance.mongo_url("admin", "admin")) as client:
         here = bootstrap(settings)
@@ -65,23 +47,6 @@ def measured(stack: Stack, count: int) -> Figures:
         finally:
             here.database.client.close()
             client.drop_database(name)
-
-
-def _settings(mongo_url: str) -> Settings:
-    key = new_key("accounts")
-    return Settings(
-        amqp_url=SecretStr("amqp://nowhere.invalid"),
-        tasks_url=SecretStr("amqp://nowhere.invalid"),
-        mongo_url=SecretStr(mongo_url),
-        service_key=SecretStr(key),
-        service_keys=public_keys([key]),
-        smtp_url=SecretStr("smtp://nowhere.invalid"),
-        mail_sender="Velaro <no-reply@velaro.example>",
-        public_url="https://chat.velaro.example",
-        chat_url="http://nowhere.invalid",
-        transcripts_url="http://nowhere.invalid",
-        log_level="WARNING",
-    )
 
 
 def _fill(here: Context, count: int) -> None:
@@ -116,20 +81,9 @@ def _signed(signer: Signer, entry: Entry) -> str:
 
 
 def _verified(settings: Settings, count: int) -> Figures:
-    begun = time.monotonic()
-    command = [sys.executable, "-m", "services.accounts", "verify-audit"]
-    looker = subprocess.Popen(command, env=environment_of(settings), stdout=subprocess.PIPE, text=True)
-    assert looker.stdout is not None
-    told = looker.stdout.read()
-    _, status, usage = os.wait4(looker.pid, 0)
-    looker.returncode = os.waitstatus_to_exitcode(status)
-    assert looker.returncode == 0
+    told, figures = run(["services.accounts", "verify-audit"], environment_of(settings))
     assert f"whole; entries: {count}" in told
-    return {
-        "seconds": round(time.monotonic() - begun, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_memory_mib": round(usage.ru_maxrss / 1024, 1),
-    }
+    return figures
 
 
 def _noted_per_second(here: Context) -> int:
@@ -140,4 +94,4 @@ def _noted_per_second(here: Context) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    measure(measured, COUNTS)

@@ -4,56 +4,37 @@ One sender, as one worker of Celery would be, with the real database of ``tests.
 every mail as a file. Without counts, 1,000 and 10,000: memory must not grow with the number.
 """
 
-import base64
-import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
 from pymongo import MongoClient
 
-from chassis.auth import new_key, public_keys
 from chassis.testing import eventually
 from deploy.local.stack import Stack
 from deploy.local.waiting import accepts_connections
 from services.accounts.bootstrap import Context, bootstrap
 from services.accounts.settings import Settings
 from tests import ports
-from tests.accounts.builders import a_posted_version
-from tests.conftest import KEPT, test_instance
+from tests.accounts.builders import a_posted_version, some_settings
+from tests.bench.apart import Figures, measure, run
 from tests.settings import environment_of
 
 COUNTS = (1_000, 10_000)
 SMTP_PORT = ports.SERVERS + 90
 SENDER = "tests.accounts.notices.dying_sender"
-Figures = dict[str, Any]
-
-
-def main() -> None:
-    stack = Stack(test_instance(KEPT), say=lambda line: None)
-    started_here = not stack.supervisor.is_running()
-    if started_here:
-        stack.up_servers()
-    try:
-        for count in [int(each) for each in sys.argv[1:]] or COUNTS:
-            print(json.dumps(measured(stack, count)), flush=True)
-    finally:
-        if started_here:
-            stack.down()
 
 
 def measured(stack: Stack, count: int) -> Figures:
     """Time, memory and mails of one run."""
     name = f"bench_notices_{os.getpid()}_{count}"
-    settings = _settings(stack.instance.mongo_url("admin", name))
+    settings = some_settings(stack.instance.mongo_url("admin", name), smtp_url=f"smtp://127.0.0.1:{SMTP_PORT}")
     client: MongoClient[Any]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -72,24 +53,6 @@ def measured(stack: Stack, count: int) -> Figures:
     assert progress is not None
     assert (progress.sent, progress.repeated, kept) == (count, 0, count)
     return {"customers": count, "mails": kept, **figures, "mails_per_second": round(count / figures["seconds"])}
-
-
-def _settings(mongo_url: str) -> Settings:
-    key = new_key("accounts")
-    return Settings(
-        amqp_url=SecretStr("amqp://nowhere.invalid"),
-        tasks_url=SecretStr("amqp://nowhere.invalid"),
-        mongo_url=SecretStr(mongo_url),
-        service_key=SecretStr(key),
-        service_keys=public_keys([key]),
-        smtp_url=SecretStr(f"smtp://127.0.0.1:{SMTP_PORT}"),
-        mail_sender="Velaro <no-reply@velaro.example>",
-        identity_key=SecretStr(base64.urlsafe_b64encode(bytes(32)).decode()),
-        public_url="https://chat.velaro.example",
-        chat_url="http://nowhere.invalid",
-        transcripts_url="http://nowhere.invalid",
-        log_level="WARNING",
-    )
 
 
 @contextmanager
@@ -117,17 +80,9 @@ def _fill(here: Context, count: int) -> None:
 
 
 def _send(settings: Settings) -> Figures:
-    begun = time.monotonic()
-    sender = subprocess.Popen([sys.executable, "-m", SENDER], env=environment_of(settings), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(sender.pid, 0)
-    sender.returncode = os.waitstatus_to_exitcode(status)
-    assert sender.returncode == 0
-    return {
-        "seconds": round(time.monotonic() - begun, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_memory_mib": round(usage.ru_maxrss / 1024, 1),
-    }
+    _, figures = run([SENDER], environment_of(settings))
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    measure(measured, COUNTS)

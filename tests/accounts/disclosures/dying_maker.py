@@ -13,7 +13,7 @@ from services.accounts.bootstrap import bootstrap
 from services.accounts.disclosures import actions
 from services.accounts.settings import Settings
 from tests.accounts.disclosures.words import THREE, SomeWords
-from tests.accounts.notices.dying_sender import Life, Mortal
+from tests.accounts.mortal import Life, Mortal
 
 
 class MortalWords(Mortal):

@@ -19,7 +19,15 @@ SWEEP = ("expire", "to_destroy", *DESTROY, "destroy_strays", "untold", "put_once
 
 
 def run(context, what, step, *arguments, now=NOW):
-    command = [sys.executable, "-m", "tests.accounts.identity.mortal", what, str(step), now.isoformat(), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.accounts.identity.dying_worker",
+        what,
+        str(step),
+        now.isoformat(),
+        *arguments,
+    ]
     done = subprocess.run(command, env=environment_of(context.settings), capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode

@@ -1,4 +1,4 @@
-"""``python -m tests.accounts.identity.mortal upload|decide|sweep STEP …``: does that, and is killed at that step.
+"""``python -m tests.accounts.identity.dying_worker upload|decide|sweep STEP …``: does that, and is killed at that step.
 
 A step is a call to a store; at an even number it dies before the call, at an odd one after. Killed means SIGKILL.
 """
@@ -13,7 +13,7 @@ from services.accounts.identity import actions
 from services.accounts.operators.model import Acting
 from services.accounts.settings import Settings
 from tests.accounts.identity.files import a_picture
-from tests.accounts.notices.dying_sender import Life, Mortal
+from tests.accounts.mortal import Life, Mortal
 
 
 def main() -> None:
