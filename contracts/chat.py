@@ -183,6 +183,8 @@ class ConversationClosed(ConversationEvent, frozen=True, kw_only=True):
     digest: str
     trail: tuple[Page, ...] = ()
     """The pages of the visit up to the end of the conversation, the first one first; none where the site wants none."""
+    is_reminder: bool = False
+    """It was said before, and whoever says so has not heard since that the transcript is sealed."""
 
 
 class PolicyAcknowledged(ConversationEvent, frozen=True, kw_only=True):

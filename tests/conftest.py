@@ -68,17 +68,6 @@ def administrator(servers: Instance) -> Iterator[MongoClient]:
 
 
 @pytest.fixture
-def impatient(administrator: MongoClient) -> Iterator[None]:
-    """The database gives up the transaction of a process that is gone after seconds; until then its writes are locked.
-
-    All tests have the database in common, so those that want it run in one worker: ``xdist_group("impatient")``.
-    """
-    administrator.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=2)
-    yield
-    administrator.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=60)
-
-
-@pytest.fixture
 def database_url(servers: Instance, administrator: MongoClient) -> Iterator[Callable[[str], str]]:
     """Makes the URL of a fresh database, dropped after the test."""
     made: list[str] = []

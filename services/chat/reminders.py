@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 
 from chassis.bus import Bus, PublishFailed
@@ -56,7 +57,7 @@ class Reminder:
         due = self._conversations.unsealed(closed_before=present - self._after, due=present, limit=AT_ONCE)
         for conversation, reminders in due:
             closed = conversation_closed(conversation, caused_by=conversation.closed_by_command or "")
-            self._bus.publish(closed).result()
+            self._bus.publish(msgspec.structs.replace(closed, is_reminder=True)).result()
             pause = min(LONGEST_PAUSE, self._after * 2 ** min(reminders, 20))
             self._conversations.note_reminder(
                 conversation.customer_id, conversation.conversation_id, next_at=present + pause

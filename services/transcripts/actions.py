@@ -64,7 +64,8 @@ JOB_LASTS = timedelta(minutes=8)
 ARCHIVE_BATCH = 40
 ARCHIVE_THREADS = 4
 ERASING_THREADS = 4
-MOST_STUCK = 3
+MOST_STUCK = ARCHIVE_THREADS + 1
+"""A worker that was killed leaves as many locked as it had threads, until its transactions expire; more are trouble."""
 POSTPONED_FOR = timedelta(seconds=20)
 MISSING_WORDS_POSTPONED_FOR = timedelta(hours=1)
 LONGEST_WAIT = timedelta(minutes=15)
@@ -137,8 +138,8 @@ def seal_transcript(closed: ConversationClosed, *, store: TranscriptStore, fetch
     Raises ``WordsMissing`` if the words are not to be had, ``ServiceUnavailable`` if chat does not answer.
     """
     if store.is_settled(closed.customer_id, closed.conversation_id):
-        # Whoever says so again may not have heard that it is sealed.
-        store.announce_again(closed.customer_id, closed.conversation_id, announcement=_announcement_of)
+        if closed.is_reminder:
+            store.announce_again(closed.customer_id, closed.conversation_id, announcement=_announcement_of)
         return
     messages: Sequence[Message] = store.messages(closed.customer_id, closed.conversation_id)
     if not is_whole(messages, closed.last_seq, closed.digest):

@@ -2,6 +2,7 @@ import itertools
 import threading
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from chassis.bus import Down
@@ -62,7 +63,8 @@ def test_what_is_closed_and_not_sealed_is_announced_again_as_it_was(conversation
     assert reminder.remind() == 0
     clock.present += timedelta(seconds=1)
     assert reminder.remind() == 1
-    assert bus.published == [conversation_closed(closed, caused_by="closing")]
+    [told] = bus.published
+    assert told == msgspec.structs.replace(conversation_closed(closed, caused_by="closing"), is_reminder=True)
 
 
 def test_the_pauses_between_reminders_double_up_to_a_day(conversations, reminder, clock):

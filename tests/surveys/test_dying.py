@@ -16,7 +16,17 @@ from tests.surveys.story import ERASED, KEPT, play
 
 COMMANDS = 30
 """So many there are from the first response to the receipt."""
+LIFETIME, USUAL_LIFETIME = 2, 60
+"""Seconds until the database gives up the transaction of who is gone; until then, what it wrote is locked."""
+
 pytestmark = [pytest.mark.xdist_group("impatient"), pytest.mark.usefixtures("impatient")]
+
+
+@pytest.fixture
+def impatient(administrator):
+    administrator.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=LIFETIME)
+    yield
+    administrator.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=USUAL_LIFETIME)
 
 
 def play_on(context: Context) -> bool:
