@@ -2,9 +2,7 @@
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar, cast
@@ -16,7 +14,7 @@ from gevent.event import AsyncResult
 from prometheus_client import Counter
 
 from chassis.auth import Caller
-from chassis.bus import Bus, Unconfirmed
+from chassis.bus import Bus
 from chassis.http import RemoteProblem
 from chassis.ids import new_id
 from chassis.problems import Unavailable
@@ -36,6 +34,7 @@ from services.gateway.fanout import Fanout, message_frame
 from services.gateway.rates import TokenBucket
 from services.gateway.settings import Settings
 from services.gateway.tickets import Tickets
+from services.gateway.turns import Turns
 from services.gateway.views import View
 
 T = TypeVar("T")
@@ -46,9 +45,6 @@ BIND_SECONDS = 5.0
 RECHECK_SPREAD = 10.0
 SYNC_GRACE = 1.0
 CHUNK_BYTES = 64 * 1024
-BACKLOG = 64
-# Within this, another broker of a cluster has taken over.
-REFUSED_SECONDS, REFUSED_PAUSE = 3.0, 0.1
 MOST_VIEWS = 1_000
 CATCH_UP_ATTEMPTS = 8
 SPEAKING_ROLES = frozenset({"visitor", "operator", "admin", "owner"})
@@ -93,6 +89,12 @@ class Session:
         # How the conversations stand as ``ready`` says it; None as soon as that may be outdated.
         self._stood: dict[str, frames.Status] | None = {}
         self._expires_at = now + settings.socket_lifetime * random.uniform(0.9, 1.1)  # noqa: S311
+        self._turns = Turns(
+            commands=surroundings.commands,
+            fanout=surroundings.fanout,
+            answered=self._answered,
+            given_up=partial(self.close, 1013),
+        )
         self._rate = TokenBucket(settings.messages_per_second, settings.message_burst, now=now)
         self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=now)
         self._malformed = TokenBucket(MALFORMED_PER_SECOND, MALFORMED_AT_ONCE, now=now)
@@ -151,6 +153,7 @@ class Session:
                     self._take(text)
         finally:
             self._connection.is_closing = True
+            self._turns.stop()
             self._here.fanout.remove(self)
 
     def _admitted(self, ticket: str) -> list[frames.Standing] | None:
@@ -241,49 +244,10 @@ class Session:
             text=frame.text,
             policy_version=self._here.policy.version_in_force() if self.kind == "visitor" else None,
         )
-        self._queue(view, command)
-
-    def _queue(self, view: View, command: PostMessage) -> None:
-        """Send now or in turn: one at a time is on its way, so that none can overtake another that fails."""
-        if not view.is_in_flight:
-            self._send_command(view, command)
-            return
-        if view.backlog is None:
-            view.backlog = deque()
-        view.backlog.append(command)
-        while len(view.backlog) > BACKLOG and not self._connection.is_closing:
+        self._turns.take(command)
+        while self._turns.is_full(frame.conversation_id) and not self._connection.is_closing:
             # Not reading on holds the client back.
             gevent.sleep(0.01)
-
-    def _send_command(self, view: View, command: PostMessage, give_up_at: float = 0.0) -> None:
-        view.is_in_flight = True
-        self._here.fanout.expect_answer(command.command_id, partial(self._answered, command.client_id))
-        self._here.commands.send(command).add_done_callback(partial(self._sent, view, command, give_up_at))
-
-    def _sent(self, view: View, command: PostMessage, give_up_at: float, sending: "Future[None]") -> None:
-        if self._connection.is_closing:
-            return
-        if error := sending.exception():
-            self._not_sent(view, command, give_up_at, error)
-            return
-        view.is_in_flight = False
-        if view.backlog:
-            self._send_command(view, view.backlog.popleft())
-
-    def _not_sent(self, view: View, command: PostMessage, give_up_at: float, error: BaseException) -> None:
-        """Once more, for a while: to come back takes a client longer than a broker needs to be followed by another."""
-        now = time.monotonic()
-        give_up_at = give_up_at or now + REFUSED_SECONDS
-        if now < give_up_at and not isinstance(error, Unconfirmed):
-            gevent.spawn_later(REFUSED_PAUSE, self._send_again, view, command, give_up_at)
-            return
-        log.warning("command not sent", reason=type(error).__name__)
-        # The client comes back and says it again, in order; to go on here could let the next overtake this one.
-        self.close(1013)
-
-    def _send_again(self, view: View, command: PostMessage, give_up_at: float) -> None:
-        if not self._connection.is_closing:
-            self._send_command(view, command, give_up_at)
 
     def _answered(self, client_id: str, event: ConversationEvent) -> None:
         if isinstance(event, CommandRejected):
@@ -380,11 +344,13 @@ class Session:
         """The conversation is erased: there is nothing of it to show, and nothing to catch up with."""
         view = self.views.pop(conversation_id, None)
         if view is not None:
-            view.held = view.backlog = None
+            view.held = None
+            self._turns.forget(conversation_id)
             self._here.fanout.leave(self, conversation_id)
 
     def recover(self) -> None:
         """Anything may have been missed."""
+        self._turns.recover()
         for conversation_id, view in tuple(self.views.items()):
             view.is_state_wanted = True
             self._fetch_missing(conversation_id, view)
@@ -433,7 +399,8 @@ class Session:
         self.send(data)
 
     def close(self, code: int) -> None:
-        """End the session."""
+        """End the session: nothing that waits for its turn is sent any more."""
+        self._turns.stop()
         self._connection.close(code)
 
     def _resume(self, conversation_id: str, view: View) -> None:

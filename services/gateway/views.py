@@ -1,9 +1,5 @@
 """What one socket shows of one conversation, and how far it has got: nothing twice, nothing early, nothing left out."""
 
-from collections import deque
-
-from contracts.chat import PostMessage
-
 MOST_HELD = 256
 
 
@@ -11,10 +7,8 @@ class View:
     """A conversation on a socket. While it catches up, or waits to be told from where, live messages are held."""
 
     __slots__ = (
-        "backlog",
         "first_seq",
         "held",
-        "is_in_flight",
         "is_party",
         "is_paused",
         "is_refetch_due",
@@ -34,8 +28,6 @@ class View:
         self.is_refetch_due = False
         self.restart_at: int | None = None
         self.is_state_wanted = False
-        self.is_in_flight = False
-        self.backlog: deque[PostMessage] | None = None
 
     @property
     def is_catching_up(self) -> bool:

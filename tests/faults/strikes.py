@@ -8,7 +8,7 @@ from chassis.testing import eventually
 from deploy.local.waiting import accepts_connections
 from deploy.secrets import TASKS_VHOST
 from tests.faults.load import Load
-from tests.faults.system import RELAYS, System, asleep
+from tests.faults.system import UNSUSPECTING_RELAYS, System, asleep
 
 LATE_WRITES = 8
 FENCE = "velaro_relay_fence_rejections_total"
@@ -19,13 +19,13 @@ AT_A_TIME = 4
 
 
 def sleep_through_the_loss(system: System, *, until: Callable[[], object] | None = None) -> None:
-    """The active relay sleeps, the broker takes its partitions away, and it wakes up without knowing.
+    """The active relay sleeps, the broker takes its partitions away, and it wakes up unsuspecting.
 
     The broker is told by a cut, where a lost heartbeat would take it seconds. Goes on when ``until``
     holds, or when the late writes were fenced off.
     """
-    sleeper = system.active_relay()
-    other = next(relay for relay in RELAYS if relay != sleeper)
+    sleeper = system.active_relay(UNSUSPECTING_RELAYS)
+    other = next(relay for relay in UNSUSPECTING_RELAYS if relay != sleeper)
     line = system.relays_to_broker[sleeper]
     fenced, done = system.metric(sleeper, FENCE), system.metric(other, COMMANDS)
     # Before anything else, as the broker may be the first to hang up.

@@ -56,6 +56,8 @@ class Spare:
 SPARES = (
     Spare("chat-relay-2", "chat-relay"),
     Spare("chat-relay-3", "chat-relay"),
+    Spare("unsuspecting-relay", "chat-relay", "unsuspecting"),
+    Spare("unsuspecting-relay-2", "chat-relay", "unsuspecting"),
     Spare("poisonable-relay", "chat-relay", "poisonable"),
     Spare("relay-without-confirms", "chat-relay", "without-confirms"),
     Spare("relay-without-majority", "chat-relay", "without-majority"),
@@ -74,6 +76,7 @@ SPARES = (
     Spare("gateway-on-small-disk", "gateway", is_on_small_disk=True),
 )
 RELAYS = ("chat-relay", "chat-relay-2")
+UNSUSPECTING_RELAYS = ("unsuspecting-relay", "unsuspecting-relay-2")
 
 
 class System:
@@ -82,7 +85,8 @@ class System:
     def __init__(self, root: Path) -> None:
         plain = Instance(root=root, ports=Ports(ports.FAULTS))
         self.gateway_to_broker = Line(plain.amqp_url("gateway", BUS_VHOST))
-        self.relays_to_broker = {relay: Line(plain.amqp_url("chat", BUS_VHOST)) for relay in RELAYS}
+        relays = (*RELAYS, *UNSUSPECTING_RELAYS)
+        self.relays_to_broker = {relay: Line(plain.amqp_url("chat", BUS_VHOST)) for relay in relays}
         # A replica set tells its clients where it is, and they would go there, past the line.
         self.chat_to_database = Line(plain.mongo_url("chat", "chat") + "&directConnection=true")
         self.door = Line(plain.base_url)
@@ -237,12 +241,12 @@ class System:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_of(process)}/{path}", timeout=3) as answer:
             return str(answer.read().decode())
 
-    def active_relay(self, *, least: int = 3) -> str:
+    def active_relay(self, relays: Iterable[str] = RELAYS, *, least: int = 3) -> str:
         """The relay that is carrying out commands just now."""
-        before = {name: self._commands_of(name) for name in RELAYS}
+        before = {name: self._commands_of(name) for name in relays}
 
         def busiest() -> str | None:
-            done = {name: self._commands_of(name) - before[name] for name in RELAYS}
+            done = {name: self._commands_of(name) - before[name] for name in before}
             found = max(done, key=lambda name: done[name])
             return found if done[found] >= least else None
 

@@ -49,7 +49,7 @@ def first_success_after(run: Run, moment: float) -> float:
     return max(waited, default=0.0)
 
 
-@row("9", times=10)
+@row("9", times=10, is_short=True)
 def test_partitions_that_are_deleted_are_there_again_and_whoever_has_no_echo_says_it_again(
     system: System, load: Load, note: Note, seed: int
 ) -> None:

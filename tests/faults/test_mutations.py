@@ -19,7 +19,7 @@ from tests.faults.strikes import (
     lose_events,
     sleep_through_the_loss,
 )
-from tests.faults.system import RELAYS, System
+from tests.faults.system import RELAYS, UNSUSPECTING_RELAYS, System
 
 pytestmark = pytest.mark.full_form
 
@@ -36,7 +36,7 @@ def test_without_confirms_a_closed_conversation_never_gets_its_transcript(system
 
 
 def test_without_the_unique_indexes_a_late_relay_writes_everything_twice(system: System, driver: Driver) -> None:
-    with Load(driver) as load:
+    with system.instead(RELAYS, UNSUSPECTING_RELAYS), Load(driver) as load:
         drop_fences(system)
         try:
             run = load.run(lambda: sleep_through_the_loss(system, until=lambda: has_doubles(system, load)), seed=SEED)

@@ -11,6 +11,7 @@ from contracts.chat import (
     CommandRejected,
     ConversationAccepted,
     ConversationClosed,
+    ConversationErased,
     ConversationOpened,
     MessagePosted,
     PolicyAcknowledged,
@@ -102,6 +103,10 @@ def acknowledged(version: str = "3", **changes: Any) -> PolicyAcknowledged:
 
 def rejected(code: str, **changes: Any) -> CommandRejected:
     return CommandRejected(**(COMMON | {"code": code, "detail": "No."} | changes))
+
+
+def erased(**changes: Any) -> ConversationErased:
+    return ConversationErased(**(COMMON | {"erased_at": NOW} | changes))
 
 
 def revoked(session_id: str, **changes: Any) -> SessionRevoked:

@@ -3,17 +3,18 @@ import time
 from typing import Any
 
 import gevent
+import gevent.event
 import pytest
 from gevent.lock import BoundedSemaphore
 from websockets.frames import Frame
 from websockets.streams import StreamReader
 
 from chassis.auth import Caller
-from chassis.bus import Down, Unconfirmed
+from chassis.bus import Down
 from chassis.problems import Unavailable
 from services.gateway.bootstrap import Context
 from services.gateway.session import MOST_VIEWS, Session, Surroundings
-from tests.gateway.builders import a_context, closed, posted
+from tests.gateway.builders import a_context, closed, erased, posted
 from tests.gateway.fakes import a_message
 
 ME = Caller(
@@ -236,44 +237,65 @@ def _unavailable(*_: object) -> None:
 SAID = {"type": "message", "conversation_id": "c-1", "text": "x"}
 
 
-def test_a_message_the_bus_does_not_take_ends_the_socket_so_that_nothing_overtakes_it(context, monkeypatch):
-    monkeypatch.setattr("services.gateway.session.REFUSED_SECONDS", 0.0)
-    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
+def answered(command):
+    """Chat's answer to a message: it is stored."""
+    return posted(int(command.client_id), client_id=command.client_id, caused_by=command.command_id)
+
+
+def test_a_message_that_is_not_taken_ends_the_socket_and_what_waits_behind_it_is_not_sent(context, monkeypatch):
+    monkeypatch.setattr("services.gateway.turns.REFUSED_SECONDS", 0.0)
+    context.bus.answer = answered
+    context.chat.add_conversation(**MINE)
 
     def fail():
         context.bus.failure = Down("gone")
 
     session, connection = a_session(
-        context, SAID | {"client_id": "a"}, fail, SAID | {"client_id": "b"}, SAID | {"client_id": "c"}
+        context, SAID | {"client_id": "1"}, fail, SAID | {"client_id": "2"}, SAID | {"client_id": "3"}
     )
     run(session)
     assert connection.closed == [1013]
-    assert [command.client_id for _, command in context.bus.sent] == ["a"]
+    assert [command.client_id for _, command in context.bus.sent] == ["1"]
 
 
-def test_a_bus_that_is_away_for_a_moment_is_not_noticed(context):
-    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
-    context.bus.failure = Down("gone")
+def test_a_client_that_says_too_much_at_once_is_not_read_until_it_is_sent(context, monkeypatch):
+    monkeypatch.setattr("services.gateway.turns.BACKLOG", 2)
+    context.chat.add_conversation(**MINE)
+    read, is_all_sent = [], gevent.event.Event()
+    script = [step for name in "12345" for step in (SAID | {"client_id": name}, lambda name=name: read.append(name))]
+    session, connection = a_session(context, *script, is_all_sent.wait)
+    running = gevent.spawn(run, session)
 
-    def come_back():
-        context.bus.failure = None
-        with gevent.Timeout(5):
-            while len(context.bus.sent) < 2:
-                gevent.sleep(0.01)
+    with gevent.Timeout(5):
+        while len(read) < 3:
+            gevent.sleep(0)
+    gevent.sleep(0.05)
+    assert read == ["1", "2", "3"]
 
-    session, connection = a_session(context, SAID | {"client_id": "a"}, SAID | {"client_id": "b"}, come_back)
-    run(session)
+    with gevent.Timeout(5):
+        while len(context.bus.sent) < 5:
+            context.fanout.hear(answered(context.bus.sent[-1][1]))
+            gevent.sleep(0.01)
+    is_all_sent.set()
+    running.join(5)
+    assert [command.client_id for _, command in context.bus.sent] == list("12345")
     assert connection.closed == []
-    assert [command.client_id for _, command in context.bus.sent] == ["a", "b"]
 
 
-def test_a_message_that_may_have_been_taken_is_not_sent_again_but_left_to_its_sender(context):
-    context.chat.add_conversation(status="active", operator={"id": "operator-1", "name": "Olga"})
-    context.bus.failure = Unconfirmed("no answer")
-
-    session, connection = a_session(context, SAID | {"client_id": "a"})
+def test_what_waits_is_not_sent_any_more_when_its_conversation_is_erased_or_its_socket_is_over(context):
+    context.chat.add_conversation(**MINE)
+    session, _ = a_session(
+        context,
+        SAID | {"client_id": "1"},
+        SAID | {"client_id": "2"},
+        lambda: context.fanout.hear(erased()),
+        lambda: context.fanout.hear(answered(context.bus.sent[0][1])),
+        SAID | {"client_id": "3"},
+        SAID | {"client_id": "4"},
+    )
     run(session)
-    assert connection.closed == [1013]
+    context.fanout.hear(answered(context.bus.sent[-1][1]))
+    assert [command.client_id for _, command in context.bus.sent] == ["1", "3"]
 
 
 def test_the_text_of_a_typing_signal_goes_nowhere(context):

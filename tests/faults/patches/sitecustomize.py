@@ -31,6 +31,11 @@ def poisonable(relay: ModuleType) -> None:
     relay.Relay._stored = _stored
 
 
+def unsuspecting(relay: ModuleType) -> None:
+    """A relay does not find out for a minute that its broker has taken it for dead."""
+    relay.HEARTBEAT_SECONDS = 60
+
+
 def without_confirms(publisher: ModuleType) -> None:
     """What was handed to the socket counts as published, whatever the broker says."""
     send = publisher.Publisher._send
@@ -134,6 +139,7 @@ def wrong_beat(base: ModuleType) -> None:
 
 
 CHANGES: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
+    "unsuspecting": ("services.chat.relay", unsuspecting),
     "poisonable": ("services.chat.relay", poisonable),
     "without-confirms": ("chassis.bus.publisher", without_confirms),
     "without-single-active": ("services.chat.relay", without_single_active),
