@@ -17,7 +17,8 @@ from tests.faults.system import RELAYS, System
 
 Note = Callable[[Run], Run]
 
-DATABASE_ROOM, LITTLE_ROOM = 64 * MIB, 16 * MIB
+# A database that died makes itself a journal of 100 MiB, and perhaps one more, before it reads what it has.
+DATABASE_ROOM, LITTLE_ROOM = 512 * MIB, 16 * MIB
 FULL_SECONDS = 5
 CHANGED = ("relay-on-small-disk", "consumer-on-small-disk", "gateway-on-small-disk")
 
