@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from chassis.testing import eventually
 from deploy.demo import DETAILS
@@ -269,14 +269,49 @@ def reached(mails: Mails, names: list[str]) -> set[str]:
     return told & set(names)
 
 
-def test_the_console_asks_for_what_is_missing_and_takes_it(browser: Browser, stack: Stack, newcomer: Customer) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    one = next(person for person in newcomer.people if person["role"] == "owner")
+def sign_in(page: Page, stack: Stack, customer: Customer) -> None:
+    """The customer's owner comes to the console."""
+    one = next(person for person in customer.people if person["role"] == "owner")
     page.goto(f"{stack.instance.base_url}/console")
     for field in ("email", "password"):
         page.get_by_test_id(field).fill(one[field])
     page.get_by_test_id("sign-in").click()
+
+
+def test_the_console_adds_a_site_once_the_account_is_complete_and_shows_its_tag(
+    browser: Browser, stack: Stack, newcomer: Customer
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    sign_in(page, stack, newcomer)
+    page.get_by_test_id("sites").click()
+    page.get_by_test_id("new-site-name").fill(SITE["name"])
+    page.get_by_test_id("new-site-origins").fill("not an origin")
+    page.get_by_test_id("save-site").click()
+    expect(page.get_by_test_id("new-site-origins")).to_have_attribute("aria-invalid", "true")
+    page.get_by_test_id("new-site-origins").fill("\n".join(SITE["origins"]))
+    page.get_by_test_id("save-site").click()
+    expect(page.get_by_test_id("add-site-problem")).to_contain_text("incomplete")
+
+    owner = newcomer.operator("owner")
+    for part in ("contact", "billing"):
+        made(put(owner, part, details(part)), 200)
+    page.get_by_test_id("save-site").click()
+    expect(page.get_by_test_id("site")).to_have_count(2)
+    [site] = [each for each in owner.edge.get("/api/v1/sites").json()["sites"] if each["name"] == SITE["name"]]
+    shown = page.get_by_test_id("site").filter(has_text=SITE["name"])
+    tag = f'<script async src="{stack.instance.base_url}/widget/v1/loader.js" data-site="{site["site_key"]}"></script>'
+    expect(shown.get_by_test_id("site-tag")).to_have_text(tag)
+    shown.get_by_test_id("copy-tag").click()
+    expect(shown.get_by_test_id("tag-copied")).not_to_be_empty()
+    shot(page, "console-add-site")
+    context.close()
+
+
+def test_the_console_asks_for_what_is_missing_and_takes_it(browser: Browser, stack: Stack, newcomer: Customer) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    sign_in(page, stack, newcomer)
     expect(page.get_by_test_id("account-banner")).to_contain_text("incomplete")
     page.get_by_test_id("account-banner").get_by_role("link").click()
     expect(page.get_by_test_id("standing")).to_have_attribute("data-complete", "false")

@@ -132,6 +132,7 @@ export interface Choices {
 
 export interface Site {
   site_id: string;
+  site_key: string;
   name: string;
   choices: Choices;
 }
@@ -171,6 +172,9 @@ export const listTranscripts = (after: string | null) =>
 export const getTranscript = (transcriptId: string) => call<Transcript>(`/api/v1/transcripts/${encodeURIComponent(transcriptId)}`);
 
 export const listSites = () => call<{ sites: Site[] }>("/api/v1/sites");
+
+export const addSite = (name: string, origins: string[], departments: string[]) =>
+  call<Site>("/api/v1/sites", { method: "POST", body: { name, origins, departments } });
 
 export const saveChoices = (siteId: string, choices: Choices) =>
   call<Site>(`/api/v1/sites/${encodeURIComponent(siteId)}/choices`, { method: "PUT", body: { ...choices } });

@@ -1,15 +1,17 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 
 import { explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
 import { Field, valueOf } from "../shared/ui/field";
+import { AddSite } from "./add-site";
 import * as api from "./api";
+import { SiteTag } from "./site-tag";
 
 const ADDRESSES = { full: "In full", truncated: "Shortened", off: "Not at all" };
 const PAGES = { full: "With everything behind the ?, secrets hidden", path: "Without what is behind the ?", off: "Not at all" };
 const FIRST: api.Invitation = { text: "Can we help you?", after_seconds: 20, after_pages: 1, every_hours: 24 };
 
-/** What is captured of the visitors of each site, and what may be done with them. */
+/** The customer's sites: the tag of each, what is captured of its visitors, and what may be done with them. */
 export function SitesPage({ isAdmin }: { isAdmin: boolean }) {
   const [sites, setSites] = useState<api.Site[]>([]);
   const [problem, setProblem] = useState("");
@@ -25,11 +27,12 @@ export function SitesPage({ isAdmin }: { isAdmin: boolean }) {
       {sites.map((site) => (
         <SiteChoices key={site.site_id} site={site} isAdmin={isAdmin} />
       ))}
+      {isAdmin && <AddSite onAdded={(added) => setSites((known) => [...known.filter(({ site_id }) => site_id !== added.site_id), added])} />}
     </main>
   );
 }
 
-function SiteChoices({ site: { site_id, name, choices: saved }, isAdmin }: { site: api.Site; isAdmin: boolean }) {
+function SiteChoices({ site: { site_id, site_key, name, choices: saved }, isAdmin }: { site: api.Site; isAdmin: boolean }) {
   const [choices, setChoices] = useState(saved);
   const [said, setSaid] = useState("");
   const [problem, setProblem] = useState("");
@@ -61,6 +64,7 @@ function SiteChoices({ site: { site_id, name, choices: saved }, isAdmin }: { sit
       }}
     >
       <h2 id={`site-${site_id}`}>{name}</h2>
+      <SiteTag siteKey={site_key} />
       <fieldset disabled={!isAdmin}>
         <legend>What is captured of visitors</legend>
         <p>What is off is written nowhere.</p>
@@ -105,15 +109,16 @@ function InvitationFields({ invitation, onChange }: { invitation: api.Invitation
     ["after_pages", "On this page of the visit, at the earliest", 50],
     ["every_hours", "To the same visitor again after so many hours", 2_160],
   ] as const;
+  const id = useId();
   return (
     <>
-      <Field id="invitation-text" label="What it says">
+      <Field id={`${id}-text`} label="What it says">
         {(attributes) => (
           <input {...attributes} class="input" required maxLength={200} data-testid="invitation-text" value={invitation.text} onInput={(event) => onChange({ ...invitation, text: valueOf(event) })} />
         )}
       </Field>
       {NUMBERS.map(([name, label, max]) => (
-        <Field key={name} id={name} label={label}>
+        <Field key={name} id={`${id}-${name}`} label={label}>
           {(attributes) => (
             <input
               {...attributes}
@@ -143,8 +148,10 @@ interface ChoiceProps<Value extends string> {
 }
 
 function Choice<Value extends string>({ id, label, options, value, onChange }: ChoiceProps<Value>) {
+  // Each site has this field: an id of its own ties the label to the right one.
+  const field = useId();
   return (
-    <Field id={id} label={label}>
+    <Field id={field} label={label}>
       {(attributes) => (
         <select {...attributes} class="input" data-testid={id} value={value} onChange={(event) => onChange(valueOf(event) as Value)}>
           {Object.entries<string>(options).map(([name, words]) => (
