@@ -13,7 +13,6 @@ from functools import partial
 import gevent
 import structlog
 
-from chassis.bus import Unconfirmed
 from contracts.chat import ConversationEvent, PostMessage
 from services.gateway.commands import Commands
 from services.gateway.fanout import Fanout
@@ -106,10 +105,13 @@ class Turns:
         return turn.command is command and self._turns.get(command.conversation_id) is turn
 
     def _not_sent(self, turn: _Turn, error: BaseException) -> None:
-        """Once more, for a while: to come back takes a client longer than a broker needs to be followed by another."""
+        """Once more, for a while: to come back takes a client longer than a broker needs to be followed by another.
+
+        It may have been taken all the same; chat knows it again by its client id.
+        """
         now = time.monotonic()
         turn.give_up_at = turn.give_up_at or now + REFUSED_SECONDS
-        if now < turn.give_up_at and not isinstance(error, Unconfirmed):
+        if now < turn.give_up_at:
             gevent.spawn_later(REFUSED_PAUSE, self._send_again, turn, turn.command)
         else:
             self._give_up(type(error).__name__)
@@ -119,7 +121,7 @@ class Turns:
             self._send(turn)
 
     def _not_answered(self, turn: _Turn) -> None:
-        """It, or its answer, may be lost. Chat knows it again by its client id, so it may be sent twice."""
+        """It, or its answer, may be lost."""
         turn.deadline = None
         if turn.sendings < MOST_SENDINGS:
             self._fanout.forget_answer(turn.command.command_id)

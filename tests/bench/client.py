@@ -84,6 +84,16 @@ class Client:
         wire.say(b'{"type":"auth","ticket":"' + ticket.encode() + b'"}')
         await asyncio.wait_for(in_sync, READY_SECONDS)
 
+    async def come(self) -> None:
+        """Connect, however often it is turned away, and come back from now on."""
+        self.is_persistent = True
+        with contextlib.suppress(OSError, TimeoutError, EOFError, Unexpected):
+            await self.connect()
+        while not self._is_live:
+            if self._returning is None or self._returning.done():
+                self._returning = asyncio.get_running_loop().create_task(self._return())
+            await self._returning
+
     def disconnect(self) -> None:
         """Leave for good."""
         self.is_persistent = False

@@ -37,7 +37,7 @@ async def soak(bench: Bench) -> None:
     # Everybody is there before it begins: passwords take their time.
     meeting = [await bench.world.pairs(size, besides=number * size) for number in range(LANES)]
     windows = [Window(bench.world.instance.ports.gateway, "window", pair.operator.ticket) for pair in chain(*meeting)]
-    await each(windows, lambda window: window.connect())
+    await each(windows, lambda window: window.come())
     memory, tally = Memory(bench), Tally()
     bench.costs.restart()
     ends_at = memory.began + bench.soak_seconds
@@ -63,7 +63,8 @@ async def _lane(bench: Bench, tally: "Tally", number: int, pairs: Sequence[Pair]
     # The lanes part at different times.
     await asyncio.sleep(number * length / LANES)
     while time.monotonic() < ends_at:
-        async with Talk(bench.world, pairs) as talk:
+        # An hour is long: a gateway that turns somebody away for a moment does not end it.
+        async with Talk(bench.world, pairs, is_persistent=True) as talk:
             outcome = await talk.run(open_loop(SOAK_RATE / LANES, length))
             sealed, _ = await talk.seal()
         tally.add(talk, outcome, sealed)
@@ -76,7 +77,7 @@ async def _pass_by(world: World, ends_at: float) -> None:
     while time.monotonic() < ends_at:
         visitor = await world.visitor()
         passer_by = Client(world.instance.ports.gateway, "passer-by", visitor.ticket)
-        await passer_by.connect()
+        await passer_by.come()
         passer_by.disconnect()
         await asyncio.sleep(PASSING_SECONDS)
 

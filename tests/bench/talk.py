@@ -81,12 +81,16 @@ class Outcome:
 class Talk:
     """Pairs in conversation. Enter it to connect them; every run gets a ledger of its own.
 
-    Their sockets go to ``port``, if it is given, and to the gateway's otherwise.
+    Their sockets go to ``port``, if it is given, and to the gateway's otherwise; with ``is_persistent`` they come
+    back when they are cut off.
     """
 
-    def __init__(self, world: World, pairs: Sequence[Pair], *, port: int | None = None) -> None:
+    def __init__(
+        self, world: World, pairs: Sequence[Pair], *, port: int | None = None, is_persistent: bool = False
+    ) -> None:
         self.pairs = pairs
         self.couples = [_couple(port or world.instance.ports.gateway, pair) for pair in pairs]
+        self._is_persistent = is_persistent
         self.ledger = Ledger()
         self._ledgers: list[Ledger] = []
         self._ids = (f"{prefix}-{number}" for prefix in [uuid4().hex[:12]] for number in itertools.count())
@@ -96,7 +100,7 @@ class Talk:
         return [client for couple in self.couples for client in (couple.visitor, couple.operator)]
 
     async def __aenter__(self) -> "Talk":
-        await each(self.clients, lambda client: client.connect())
+        await each(self.clients, lambda client: client.come() if self._is_persistent else client.connect())
         return self
 
     async def __aexit__(self, *_: object) -> None:

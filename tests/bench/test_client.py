@@ -52,14 +52,16 @@ class Counterpart:
         await socket.send(json.dumps(next(m for m in self.log if m["client_id"] == frame["client_id"])))
 
 
-async def talk(counterpart: Counterpart, texts: list[str]) -> tuple[Client, Ledger]:
+async def talk(
+    counterpart: Counterpart, texts: list[str], connect: Callable[[Client], Awaitable[None]] = Client.connect
+) -> tuple[Client, Ledger]:
     async with serve(counterpart.serve, "127.0.0.1", 0, compression=None) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         client, ledger = Client(port, "visitor", ticket), Ledger()
         client.enter("c1")
         client.is_persistent = True
         client.note_in(ledger)
-        await client.connect()
+        await connect(client)
         for text in texts:
             client.say(text, text, 0.0)
         async with asyncio.timeout(20):
@@ -102,6 +104,15 @@ def test_a_client_that_is_turned_away_knows_at_once() -> None:
     counterpart.turns_away = 1
     with pytest.raises(ConnectionError, match="1012"):
         asyncio.run(talk(counterpart, ["a"]))
+
+
+def test_a_client_that_comes_to_stay_is_not_put_off_by_being_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "pause_after", lambda code, failures: 0.0)
+    counterpart = Counterpart()
+    counterpart.turns_away = 2
+    client, ledger = asyncio.run(talk(counterpart, ["a"], Client.come))
+    assert client.closes[1012] == 2
+    assert check(ledger, history(counterpart)).acknowledged == 1
 
 
 def test_a_message_that_the_server_shows_again_is_found_out() -> None:

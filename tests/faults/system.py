@@ -15,9 +15,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from chassis.testing import eventually
+from contracts.partitions import partition_queue
 from deploy.local import broker
 from deploy.local.instance import REPOSITORY, Instance, Ports
-from deploy.local.processes import Process, all_of
+from deploy.local.processes import PARTITIONS, Process, all_of
 from deploy.local.stack import Stack
 from deploy.secrets import BUS_VHOST
 from tests import ports
@@ -258,15 +259,18 @@ class System:
     def control_broker(self, *arguments: str) -> str:
         return broker.control(self.instance, *arguments)
 
-    def delivered(self, vhost: str = BUS_VHOST) -> int:
-        """How many deliveries are with consumers that have not acknowledged them."""
-        listed = self.control_broker("-q", "list_queues", "-p", vhost, "messages_unacknowledged", "--no-table-headers")
-        return sum(int(line) for line in listed.split() if line.isdigit())
+    def delivered(self) -> dict[str, int]:
+        """Of each partition, how many commands are with relays that have not acknowledged them."""
+        listed = self._listed("messages_unacknowledged", BUS_VHOST)
+        return {queue: listed.get(queue, 0) for queue in map(partition_queue, range(PARTITIONS))}
 
     def queue_length(self, queue: str, vhost: str = BUS_VHOST) -> int:
-        listed = self.control_broker("-q", "list_queues", "-p", vhost, "name", "messages", "--no-table-headers")
-        lengths = dict(line.split("\t") for line in listed.splitlines() if "\t" in line)
-        return int(lengths.get(queue, 0))
+        return self._listed("messages", vhost).get(queue, 0)
+
+    def _listed(self, figure: str, vhost: str) -> dict[str, int]:
+        listed = self.control_broker("-q", "list_queues", "-p", vhost, "name", figure, "--no-table-headers")
+        pairs = (line.split("\t") for line in listed.splitlines() if "\t" in line)
+        return {name: int(number) for name, number in pairs}
 
     @contextmanager
     def database(self, name: str) -> Iterator[Database]:

@@ -149,10 +149,15 @@ def test_a_bus_that_stays_away_is_given_up(client, context, monkeypatch):
     client.await_end()
 
 
-def test_a_message_that_may_have_been_taken_is_left_to_its_sender(client, context):
+def test_a_message_that_may_have_been_taken_is_sent_again_before_the_next(client, context):
     context.bus.failure = Unconfirmed("no answer")
     client.say("a", "b")
-    assert client.is_given_up
+    # It was taken: the answer to the first sending comes while the second is under way.
+    context.bus.failure = None
+    client.await_sent("a")
+    client.hear("a")
+    assert client.sent == ["a", "b"]
+    assert not client.is_given_up
 
 
 def test_an_end_while_a_refused_message_waits_for_its_next_try_is_the_end(client, context, monkeypatch):
