@@ -42,7 +42,7 @@ def test_all_relays_killed_at_once_are_no_more_than_a_pause(system: System, load
     note(load.run(lambda: system.kill(*RELAYS), seed=seed))
 
 
-@row("7", times=20, is_short=True)
+@row("7", times=20)
 def test_what_a_relay_does_after_it_lost_its_partitions_is_fenced_off(
     system: System, load: Load, note: Note, seed: int
 ) -> None:
