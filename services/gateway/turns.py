@@ -99,6 +99,7 @@ class Turns:
             self._not_sent(turn, error)
             return
         turn.sendings += 1
+        turn.give_up_at = 0.0
         turn.deadline = gevent.spawn_later(ANSWER_SECONDS, self._not_answered, turn)
 
     def _is_under_way(self, turn: _Turn, command: PostMessage) -> bool:

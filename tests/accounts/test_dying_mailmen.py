@@ -3,8 +3,6 @@ that cannot be known."""
 
 import dataclasses
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -19,6 +17,7 @@ from tests.accounts.dying_mailman import send
 from tests.accounts.mortal import Life
 from tests.accounts.notices.conftest import SENDER
 from tests.accounts.notices.post_office import PostOffice
+from tests.dying import exit_code_of
 from tests.settings import environment_of
 
 ADDRESSES = {"vera@post.example", "viktor@post.example"}
@@ -78,15 +77,8 @@ def ask(address: str, here: Context) -> None:
 
 
 def run_until(job: str, step: int, here: Context, office: PostOffice) -> int:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.accounts.dying_mailman", job, str(step)],
-        env=environment_of(here.settings, smtp_url=office.url, mail_sender=SENDER),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    environment = environment_of(here.settings, smtp_url=office.url, mail_sender=SENDER)
+    return exit_code_of("tests.accounts.dying_mailman", job, step, environment=environment)
 
 
 @pytest.mark.parametrize("step", range(2 * len(CALLS)))

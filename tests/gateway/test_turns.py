@@ -142,6 +142,23 @@ def test_a_bus_that_is_away_for_a_moment_is_not_noticed(client, context):
     assert not client.is_given_up
 
 
+def test_refusals_before_and_after_a_sending_that_was_taken_do_not_add_up(client, context, monkeypatch):
+    monkeypatch.setattr(turns, "REFUSED_PAUSE", 0.001)
+    monkeypatch.setattr(turns, "REFUSED_SECONDS", 0.05)
+    monkeypatch.setattr(turns, "ANSWER_SECONDS", 0.1)
+    failures = iter([Down("gone"), None, Down("gone"), None])
+    send = context.bus.send
+
+    def failing_as_told(*arguments, **options):
+        context.bus.failure = next(failures, None)
+        return send(*arguments, **options)
+
+    monkeypatch.setattr(context.bus, "send", failing_as_told)
+    client.say("a")
+    client.await_sent("a", "a")
+    assert not client.is_given_up
+
+
 def test_a_bus_that_stays_away_is_given_up(client, context, monkeypatch):
     monkeypatch.setattr(turns, "REFUSED_SECONDS", 0.05)
     context.bus.failure = Down("gone")

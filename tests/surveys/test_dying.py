@@ -1,8 +1,6 @@
 """Killed with SIGKILL at every command to the database, what surveys does ends complete and once."""
 
 import signal
-import subprocess
-import sys
 
 import msgspec
 import pytest
@@ -11,6 +9,7 @@ from chassis.mongo import StoreUnavailable
 from chassis.testing import eventually
 from contracts.surveys import AnswersErased, ResponseRecorded
 from services.surveys.bootstrap import Context
+from tests.dying import exit_code_of
 from tests.settings import environment_of
 from tests.surveys.story import ERASED, KEPT, play
 
@@ -39,15 +38,7 @@ def play_on(context: Context) -> bool:
 
 
 def run_until(step: int, context: Context) -> int:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.surveys.dying_handler", str(step)],
-        env=environment_of(context.settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    return exit_code_of("tests.surveys.dying_handler", step, environment=environment_of(context.settings))
 
 
 def announced(context: Context, kind):

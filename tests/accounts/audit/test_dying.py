@@ -1,14 +1,13 @@
 """Killed with SIGKILL at every step, the signing of the audit ends complete, and each end of a chain is signed once."""
 
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from services.accounts.audit import actions
 from services.accounts.audit.model import Act, Actor
 from tests.accounts.conftest import callers
+from tests.dying import exit_code_of
 from tests.settings import environment_of
 
 CHAINS = ("c1", "c2")
@@ -17,15 +16,7 @@ ANN = Actor(kind="operator", id="ann", role="owner")
 
 
 def run_until(step, context):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.accounts.audit.dying_signer", str(step)],
-        env=environment_of(context.settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    return exit_code_of("tests.accounts.audit.dying_signer", step, environment=environment_of(context.settings))
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,13 @@
 """Killed with SIGKILL at every step, carrying out ends with one whole bundle."""
 
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from services.accounts.audit.model import STAFF_CHAIN
 from tests.accounts.disclosures.words import THREE
+from tests.dying import exit_code_of
 from tests.settings import environment_of
 
 HALF_STEPS = 27
@@ -16,11 +15,11 @@ HALF_STEPS = 27
 
 
 def run_until(step: int | None, context, disclosure) -> int:
-    steps = [] if step is None else [str(step)]
-    command = [sys.executable, "-m", "tests.accounts.disclosures.dying_maker", disclosure.disclosure_id, *steps]
-    done = subprocess.run(command, env=environment_of(context.settings), capture_output=True, text=True, timeout=60)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    steps = [] if step is None else [step]
+    environment = environment_of(context.settings)
+    return exit_code_of(
+        "tests.accounts.disclosures.dying_maker", disclosure.disclosure_id, *steps, environment=environment
+    )
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Killed with SIGKILL at every step, the sending ends complete; and once, but where that cannot be known."""
 
 import signal
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -11,6 +9,7 @@ from chassis.testing import eventually
 from services.accounts.bootstrap import Context
 from tests.accounts.notices.conftest import SENDER, a_customer
 from tests.accounts.notices.post_office import PostOffice
+from tests.dying import exit_code_of
 from tests.settings import environment_of
 
 CUSTOMERS = ("a", "b")
@@ -35,10 +34,8 @@ def environment(context: Context, office: PostOffice) -> dict[str, str]:
 
 
 def run_until(step: int | None, context: Context, office: PostOffice) -> int:
-    command = [sys.executable, "-m", "tests.accounts.notices.dying_sender", *([] if step is None else [str(step)])]
-    done = subprocess.run(command, env=environment(context, office), capture_output=True, text=True, timeout=60)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    steps = [] if step is None else [step]
+    return exit_code_of("tests.accounts.notices.dying_sender", *steps, environment=environment(context, office))
 
 
 @pytest.mark.parametrize("step", range(2 * len(CALLS)))
