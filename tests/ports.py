@@ -1,4 +1,4 @@
-"""Where the instances of the tests have their ports; each takes the hundred from there.
+"""Where the instances of the tests have their ports; each takes the hundred from there, the cluster three.
 
 ``VELARO_TEST_PORT_SHIFT`` moves all of them, for two checkouts that test at once. They stay below 32768, from where
 the kernel takes the ports of outgoing connections: a client that knocks at a closed port from that very port would be

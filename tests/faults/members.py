@@ -16,7 +16,7 @@ from deploy.secrets import Secrets
 from tests.faults.line import Line
 
 NUMBERS = (1, 2, 3)
-PORTS_EACH = 3
+PORTS_EACH = 100
 SHIPPED = REPOSITORY / "deploy" / "rabbitmq" / "conf" / "cluster.conf"
 OF_CLUSTERS = ("cluster_", "net_ticktime")
 
