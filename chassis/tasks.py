@@ -2,9 +2,10 @@
 
 Quorum queue, acknowledged after the work, published with confirms; so a task may run twice and must
 not mind. A beat fires into every process that runs one: ``claim_slot`` lets only one firing count.
+
+No task waits at the broker for its time: what is due later is a date in a database, and a beat has somebody look.
 """
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from amqp.exceptions import AMQPError
 from celery import Celery, Task
 from celery.schedules import schedule
 from celery.signals import beat_init, worker_ready
+from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu import Connection, Exchange, Queue
 from pymongo import ASCENDING
 from pymongo.database import Database
@@ -22,7 +24,6 @@ from pymongo.errors import DuplicateKeyError
 
 from chassis import correlation, operations
 from chassis.bus import urls_of
-from chassis.bus.topology import DEAD_LETTERS
 from chassis.mongo import unavailable
 from chassis.problems import Unavailable
 
@@ -34,9 +35,10 @@ _KEEP_SLOTS = timedelta(days=7)
 CLOCKS_DIFFER = timedelta(hours=1)
 """By how much the clock of a beat may be wrong before the workers take its firings for stale."""
 _DEAD_LETTERS = Queue(
-    DEAD_LETTERS, Exchange(DEAD_LETTERS, type="fanout", durable=True), queue_arguments={"x-queue-type": "quorum"}
+    "dead-letters", Exchange("dead-letters", type="fanout", durable=True), queue_arguments={"x-queue-type": "quorum"}
 )
-"""What the broker itself gives up on; the policies of its virtual host send it there."""
+"""Tasks that ended twenty workers. The broker moves them there by a policy of its virtual host, and may lose one on the
+way: a task only says that somebody should look, and a beat says so again."""
 
 
 class ServiceTask(Task, Generic[C]):  # type: ignore[type-arg]
@@ -58,16 +60,29 @@ class ServiceTask(Task, Generic[C]):  # type: ignore[type-arg]
         return found
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
-        """Send, with the present correlation id and no delay between nothing and a second (which celery rejects)."""
+        """Send, with the present correlation id. Raises ``ValueError`` for a task that is to wait for its time."""
+        if options.get("countdown") or options.get("eta"):
+            raise ValueError(f"{self.name} cannot be sent for later: keep when it is due, and have a beat look")
         headers = dict(options.pop("headers", None) or {})
         headers.setdefault(CORRELATION_HEADER, correlation.current())
-        if countdown := options.get("countdown"):
-            options["countdown"] = max(1, math.ceil(countdown))
         return super().apply_async(*args, headers=headers, **options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with correlation.bound(self.request.get(CORRELATION_HEADER)):
             return super().__call__(*args, **kwargs)
+
+
+class Consumer(CeleryConsumer):
+    """What takes tasks in a worker: celery's own, without the 28 queues in which tasks would wait for their time.
+
+    They are quorum queues whose dead letters the broker moves at least once, which can leave it unable to lead any
+    (rabbitmq-server#16652).
+    """
+
+    class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[valid-type,misc]
+        """The steps in which it starts."""
+
+        default_steps = [step for step in CeleryConsumer.Blueprint.default_steps if "delayed_delivery" not in step]
 
 
 def make_celery(
@@ -112,7 +127,7 @@ def _configuration(queue: str) -> dict[str, Any]:
         "broker_transport_options": {"confirm_publish": True},
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_native_delayed_delivery_queue_type": "quorum",
+        "worker_consumer": Consumer,
         "worker_detect_quorum_queues": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,

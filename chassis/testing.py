@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from chassis.auth import Caller, Role, TokenIssuer, TokenVerifier, new_key, public_keys
-from chassis.bus import Delivery, PublishFailed, Subscriptions
+from chassis.bus import Delivery, PublishFailed
 from chassis.bus.publisher import State
 from chassis.ids import new_id
 from contracts.payload import Command, Event, Payload
@@ -95,21 +95,14 @@ class RecordingBus:
         return answer
 
 
-def deliver(subscriptions: Subscriptions, payload: Payload) -> None:
-    """Have ``payload`` handled as if it came off the bus: through bytes, so it is what a consumer would see."""
-    subscriptions[type(payload)](as_delivered(payload))
-
-
 def as_delivered(payload: T) -> T:
     """``payload`` as a consumer reads it."""
     return msgspec.json.decode(msgspec.json.encode(payload), type=type(payload))
 
 
-def a_delivery(payload: Payload, *, queue: str = "tests", redelivered: bool = False, attempts: int = 0) -> Delivery:
+def a_delivery(payload: Payload, *, queue: str = "tests", redelivered: bool = False) -> Delivery:
     """A delivery of ``payload``, as a ``BatchConsumer`` hands it over."""
-    return Delivery(
-        payload=as_delivered(payload), queue=queue, message_id=new_id(), redelivered=redelivered, attempts=attempts
-    )
+    return Delivery(payload=as_delivered(payload), queue=queue, message_id=new_id(), redelivered=redelivered)
 
 
 class Callers:

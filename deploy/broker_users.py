@@ -10,7 +10,7 @@ from typing import Any
 from deploy.secrets import BUS_VHOST, SERVICES, TASKS_VHOST, WITH_TASKS, Secrets
 
 DEFINITIONS = Path(__file__).parent / "rabbitmq" / "definitions.json"
-SHARED_EXCHANGES = "events|commands|signals|dead-letters"
+SHARED_EXCHANGES = "events|commands|signals"
 
 
 def with_users(chosen: Secrets, *, spare_vhosts: int = 0) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from chassis.bus.batches import BatchConsumer
 from chassis.bus.connection import urls_of
-from chassis.bus.consumer import Consumer, Subscriptions
 from chassis.bus.delivery import Delivery
 from chassis.bus.errors import (
     Down,
     Overloaded,
     PublishFailed,
     Refused,
-    Reject,
     Restart,
     Retry,
     Unconfirmed,
@@ -25,7 +23,6 @@ from chassis.bus.upkeep import Depth, Upkeep
 __all__ = [
     "BatchConsumer",
     "Bus",
-    "Consumer",
     "Delivery",
     "Depth",
     "Down",
@@ -33,11 +30,9 @@ __all__ = [
     "Overloaded",
     "PublishFailed",
     "Refused",
-    "Reject",
     "Restart",
     "Resting",
     "Retry",
-    "Subscriptions",
     "Topology",
     "Unconfirmed",
     "Unroutable",

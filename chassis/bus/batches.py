@@ -10,7 +10,8 @@ raises ``Restart``                       comes again on new channels, as does al
 raises anything else                     is logged and tried again; after ``attempts``, its deliveries
                                          are tried one by one, and one that fails ``attempts`` times
                                          rests in ``.dead``
-gets a batch without it                  a delivery whose payload is broken rests in ``.dead``
+gets a batch without it                  a delivery whose payload is broken, or that ended twenty who tried,
+                                         rests in ``.dead``
 =======================================  =====================================================
 
 Nothing is acknowledged before all that came before it in its queue is handled or rests, confirmed, in ``.dead``.
@@ -198,7 +199,7 @@ class BatchConsumer:
             if not self._intake.is_current(received):
                 return True
             try:
-                self._parking.bury(received, work_queue, attempts=work_queue.attempts, reason=reason)
+                self._parking.bury(received, work_queue, reason=reason)
             except PublishFailed as error:
                 log.warning("could not bury a delivery", queue=work_queue.name, reason=repr(error))
             else:

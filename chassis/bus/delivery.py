@@ -7,27 +7,26 @@ import msgspec
 from chassis.bus.wire import Envelope, Received, read_envelope
 from contracts.payload import Payload
 
-ATTEMPTS_HEADER = "x-attempts"
-DELIVERY_COUNT_HEADER = "x-delivery-count"
+RETURNS_HEADER = "x-delivery-count"
+"""By the broker: how often it had a delivery back without an answer."""
+MOST_RETURNS = 20
 
 
 class Broken(Exception):
-    """A delivery that nobody here can read: its type is unknown, or the payload breaks its contract."""
+    """A delivery not to be handled: of unknown type, against its contract, or one that ended those who tried."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One payload as it came off a queue.
 
-    ``redelivered`` is a hint that somebody may have begun with it before; ``attempts`` counts how
-    often that is known to have happened. ``message_id`` is the sender's, the same in every attempt,
-    and shared by payloads that came together.
+    ``redelivered`` is a hint that somebody may have begun with it before. ``message_id`` is the sender's, the same
+    every time, and shared by payloads that came together.
     """
 
     payload: Payload
     queue: str
     message_id: str
     redelivered: bool = False
-    attempts: int = 0
     correlation_id: str = ""
 
 
@@ -43,14 +42,14 @@ class PayloadReader:
     def deliveries(self, received: Received) -> list[Delivery]:
         """What came, its payloads checked against their contract: one or, together, several. Raises ``Broken``."""
         envelope = envelope_of(received)
-        attempts = attempts_of(envelope)
+        if returns_of(envelope) >= MOST_RETURNS:
+            raise Broken(f"came back {MOST_RETURNS} times without an answer")
         return [
             Delivery(
                 payload=payload,
                 queue=received.consumer_tag,
                 message_id=envelope.message_id,
                 redelivered=received.is_redelivered,
-                attempts=attempts,
                 correlation_id=envelope.correlation_id or payload.cause,
             )
             for payload in self.payloads(envelope.type, received.body)
@@ -77,7 +76,7 @@ def envelope_of(received: Received) -> Envelope:
         raise Broken("unreadable properties") from error
 
 
-def attempts_of(envelope: Envelope) -> int:
-    """How often a delivery was tried before, by our count and by the broker's."""
-    counts = (envelope.headers.get(name) for name in (ATTEMPTS_HEADER, DELIVERY_COUNT_HEADER))
-    return sum(count for count in counts if isinstance(count, int))
+def returns_of(envelope: Envelope) -> int:
+    """How often whoever had the delivery ended, or lost the connection, before saying anything about it."""
+    count = envelope.headers.get(RETURNS_HEADER)
+    return count if isinstance(count, int) else 0

@@ -9,7 +9,6 @@ Unavailable               (chassis.problems; becomes 503 with Retry-After)
     └── Unconfirmed         no answer in time: it may or may not have been accepted
 Verdict                   raised by handlers only
 ├── Retry                   not now: again later
-├── Reject                  never: to the dead letters
 └── Restart                 this channel is not to be trusted: everything again, on a new one
 """
 
@@ -46,10 +45,6 @@ class Verdict(Exception):
 
 class Retry(Verdict):
     """Not now: the delivery comes again after a pause."""
-
-
-class Reject(Verdict):
-    """Never: the delivery is set aside among the dead letters."""
 
 
 class Restart(Verdict):

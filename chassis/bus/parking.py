@@ -1,4 +1,4 @@
-"""Where deliveries go that could not be handled: to wait in ``.retry``, or to rest in ``.dead``."""
+"""Where deliveries go that cannot be handled: to rest in ``.dead``."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from chassis.bus import metrics
-from chassis.bus.delivery import ATTEMPTS_HEADER, Broken, envelope_of
+from chassis.bus.delivery import Broken, envelope_of
 from chassis.bus.publisher import CONFIRMED, Publication, Publisher
 from chassis.bus.topology import DEFAULT_EXCHANGE, Topology, WorkQueue
 from chassis.bus.wire import Envelope, Received, publish_frames
@@ -30,19 +30,12 @@ class Parking:
         self._publisher = Publisher(url, name=name, topology=Topology.of(queues))
         self._is_started = False
 
-    def postpone(self, received: Received, work_queue: WorkQueue, *, attempts: int) -> None:
-        """Have ``received`` come again after the queue's delay. Raises ``PublishFailed``."""
-        milliseconds = int(work_queue.retry_delay.total_seconds() * 1000)
-        envelope = _moved(received, {ATTEMPTS_HEADER: attempts}, expiration=str(milliseconds))
-        self._publish(work_queue.retry, envelope, received.body)
-        metrics.deliveries.labels(work_queue.name, "postponed").inc()
-
-    def bury(self, received: Received, work_queue: WorkQueue, *, attempts: int, reason: str) -> None:
+    def bury(self, received: Received, work_queue: WorkQueue, *, reason: str) -> None:
         """Set ``received`` aside for good. Raises ``PublishFailed``."""
-        headers = {ATTEMPTS_HEADER: attempts, "x-queue": work_queue.name, "x-reason": reason[:200]}
+        headers = {"x-queue": work_queue.name, "x-reason": reason[:200]}
         self._publish(work_queue.dead, _moved(received, headers), received.body)
         metrics.deliveries.labels(work_queue.name, "buried").inc()
-        log.error("delivery buried", queue=work_queue.dead, reason=reason, attempts=attempts)
+        log.error("delivery buried", queue=work_queue.dead, reason=reason)
 
     def close(self) -> None:
         """Disconnect."""
@@ -58,8 +51,8 @@ class Parking:
         self._publisher.accept([Publication(queue, envelope.message_id, frames, is_unheard_fine=False)]).result()
 
 
-def _moved(received: Received, headers: Mapping[str, Any], *, expiration: str = "") -> Envelope:
-    # The broker's own x-death is left behind: with it, a second round through .retry would look like a loop.
+def _moved(received: Received, headers: Mapping[str, Any]) -> Envelope:
+    # What the broker counted is left behind: who puts it back in its queue begins anew.
     try:
         envelope = envelope_of(received)
     except Broken:
@@ -70,7 +63,6 @@ def _moved(received: Received, headers: Mapping[str, Any], *, expiration: str = 
         app_id=envelope.app_id,
         correlation_id=envelope.correlation_id,
         timestamp=envelope.timestamp,
-        expiration=expiration,
         headers=headers,
     )
 

@@ -15,7 +15,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from chassis.bus.connection import parameters_of
 from chassis.bus.errors import Down
-from chassis.bus.topology import DEAD_LETTERS, DEFAULT_EXCHANGE, dead_queue
+from chassis.bus.topology import DEFAULT_EXCHANGE, dead_queue
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ _ids = re.compile(rb'"(?:conversation_id|visitor_id)":\s?"([^"\\]+)"')
 
 
 class Resting:
-    """Removes from the ``.dead`` of ``queues``, and from the common queue of dead letters, what tells of certain ids.
+    """Removes from the ``.dead`` of ``queues`` what tells of certain ids.
 
     Each delivery is looked at once: one that stays goes to the end of its queue, confirmed, before it is acknowledged
     at the front. A death in between leaves it there twice, which is once for whoever handles it. Any thread may call.
@@ -37,7 +37,7 @@ class Resting:
 
     def __init__(self, url: str, *, name: str, queues: Iterable[str]) -> None:
         self._parameters = parameters_of(url, f"{name} resting")
-        self._queues = (*map(dead_queue, queues), DEAD_LETTERS)
+        self._queues = tuple(map(dead_queue, queues))
         self._lock = threading.Lock()
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None

@@ -1,12 +1,13 @@
 """Names and arguments of exchanges, queues and bindings, as data, and how they are declared.
 
 Arguments of a queue can never be changed, so only what makes the queue what it is stands here.
-Limits, and where dead letters go, are policies: ``deploy/rabbitmq/definitions.json``.
+Limits are policies: ``deploy/rabbitmq/definitions.json``. No queue has a dead-letter exchange: consumers move what they
+give up on, with confirms. Of the broker's two ways of doing that one may lose it, and the other (``at-least-once``) may
+leave queues without a leader for good when nodes come and go (rabbitmq-server#16652).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from pika.channel import Channel
@@ -17,7 +18,6 @@ from contracts.payload import Event
 EVENTS = "events"
 COMMANDS = "commands"
 SIGNALS = "signals"
-DEAD_LETTERS = "dead-letters"
 DEFAULT_EXCHANGE = ""
 
 _QUORUM = {"x-queue-type": "quorum"}
@@ -33,8 +33,7 @@ class WorkQueue:
     """A durable, replicated queue whose deliveries are work that must be done.
 
     It takes commands sent to ``name``, or to ``key`` instead if that is given, and every event in
-    ``hears``. What a handler cannot do now waits ``retry_delay`` in ``<name>.retry``; what fails
-    ``attempts`` times rests in ``<name>.dead``.
+    ``hears``. What fails ``attempts`` times rests in ``<name>.dead``.
     With ``single_active``, one consumer at a time gets deliveries, whoever else is connected.
     """
 
@@ -42,18 +41,12 @@ class WorkQueue:
     hears: tuple[type[Event], ...] = ()
     single_active: bool = False
     key: str = ""
-    retry_delay: timedelta = timedelta(seconds=5)
     attempts: int = 5
 
     @property
     def commands_key(self) -> str:
         """The routing key of the commands it takes."""
         return self.key or self.name
-
-    @property
-    def retry(self) -> str:
-        """The queue where deliveries wait for their next attempt."""
-        return f"{self.name}.retry"
 
     @property
     def dead(self) -> str:
@@ -90,7 +83,6 @@ EXCHANGES = (
     Exchange(EVENTS, "topic"),
     Exchange(COMMANDS, "direct"),
     Exchange(SIGNALS, "direct"),
-    Exchange(DEAD_LETTERS, "fanout"),
 )
 
 
@@ -104,11 +96,10 @@ class Topology:
 
     @classmethod
     def of(cls, work_queues: Iterable[WorkQueue]) -> "Topology":
-        """All that ``work_queues`` need, including the common queue of dead letters."""
-        chosen = tuple(work_queues)
-        queues = [Queue(DEAD_LETTERS, _QUORUM)]
-        bindings = [Binding(DEAD_LETTERS, DEAD_LETTERS, "")]
-        for work_queue in chosen:
+        """All that ``work_queues`` need."""
+        queues: list[Queue] = []
+        bindings: list[Binding] = []
+        for work_queue in work_queues:
             queues += _queues_of(work_queue)
             bindings += _bindings_of(work_queue)
         return cls(queues=tuple(queues), bindings=tuple(bindings))
@@ -129,18 +120,7 @@ class Topology:
 
 def _queues_of(work_queue: WorkQueue) -> list[Queue]:
     single_active = {"x-single-active-consumer": True} if work_queue.single_active else {}
-    # The delay itself travels with each delivery, so that it can be changed without a new queue.
-    waiting = {
-        "x-dead-letter-exchange": DEFAULT_EXCHANGE,
-        "x-dead-letter-routing-key": work_queue.name,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-    }
-    return [
-        Queue(work_queue.name, _QUORUM | single_active),
-        Queue(work_queue.retry, _QUORUM | waiting),
-        Queue(work_queue.dead, _QUORUM),
-    ]
+    return [Queue(work_queue.name, _QUORUM | single_active), Queue(work_queue.dead, _QUORUM)]
 
 
 def _bindings_of(work_queue: WorkQueue) -> list[Binding]:

@@ -56,7 +56,6 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     app_id: str = ""
     correlation_id: str = ""
     timestamp: int = 0
-    expiration: str = ""
     headers: Mapping[str, Any] = {}
     is_persistent: bool = True
 
@@ -117,9 +116,6 @@ def _properties(envelope: Envelope) -> tuple[int, bytes]:
     if envelope.correlation_id:
         flags |= _CORRELATION_ID
         parts.append(_short(envelope.correlation_id))
-    if envelope.expiration:
-        flags |= _EXPIRATION
-        parts.append(_short(envelope.expiration))
     if envelope.message_id:
         flags |= _MESSAGE_ID
         parts.append(_short(envelope.message_id))
@@ -189,7 +185,7 @@ class _Properties:
         self._octet(_PRIORITY)
         correlation_id = self._text(_CORRELATION_ID)
         self._text(_REPLY_TO)
-        expiration = self._text(_EXPIRATION)
+        self._text(_EXPIRATION)
         message_id = self._text(_MESSAGE_ID)
         timestamp = self._long(_TIMESTAMP)
         kind = self._text(_TYPE)
@@ -197,9 +193,7 @@ class _Properties:
         app_id = self._text(_APP_ID)
         if self._at > len(self._raw):
             raise IndexError("cut short")
-        return Envelope(
-            message_id, kind, app_id, correlation_id, timestamp, expiration, headers, is_persistent=delivery_mode == 2
-        )
+        return Envelope(message_id, kind, app_id, correlation_id, timestamp, headers, is_persistent=delivery_mode == 2)
 
     def _text(self, flag: int) -> str:
         if not self._flags & flag:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from chassis.bus import Bus, Reject
+from chassis.bus import Bus, Delivery
 from chassis.ids import new_id
 from contracts.chat import Capture, DropLog, ErasureReason, Page
 from contracts.disclosures import Scope, is_within
@@ -26,6 +26,7 @@ from services.chat.model import (
     Place,
     Status,
     UnderAge,
+    UnlikeTheLog,
     Visit,
     Visitor,
     VisitorNotFound,
@@ -354,21 +355,34 @@ def own_data(customer_id: str, visitor_id: str, *, visitors: VisitorStore, conve
     )
 
 
-def drop_log(event: TranscriptSealed, *, conversations: ConversationStore, bus: Bus, partitions: int) -> None:
-    """Have the conversation's own writer drop its log, if what was sealed is what was said."""
+def drop_logs(deliveries: Sequence[Delivery], *, conversations: ConversationStore, bus: Bus, partitions: int) -> None:
+    """Have the writers of the conversations drop their logs, where what was sealed is what was said.
+
+    Raises ``UnlikeTheLog`` if one is not.
+    """
+    asked = [
+        bus.send(command, queue=command_key(command.conversation_id, partitions), correlation_id=each.correlation_id)
+        for each in deliveries
+        if isinstance(each.payload, TranscriptSealed)
+        if (command := _drop_command(each.payload, conversations=conversations))
+    ]
+    # While the number of partitions is being changed nobody takes them: they wait then, as without a broker.
+    for answer in asked:
+        answer.result()
+
+
+def _drop_command(event: TranscriptSealed, *, conversations: ConversationStore) -> DropLog | None:
     conversation = conversations.conversation(event.customer_id, event.conversation_id)
     if conversation is None:
-        raise Reject("a transcript of no conversation")
+        raise UnlikeTheLog("a transcript of no conversation")
     if conversation.erased_at is not None:
-        return
+        return None
     if (conversation.last_seq, conversation.digest) != (event.last_seq, event.digest):
-        raise Reject("the transcript is not what was said")
+        raise UnlikeTheLog("the transcript is not what was said")
     if conversation.is_sealed:
-        return
-    command = DropLog(
+        return None
+    return DropLog(
         customer_id=event.customer_id,
         command_id=f"drop-{event.conversation_id}",
         conversation_id=event.conversation_id,
     )
-    # While the number of partitions is being changed nobody takes it: it waits then, as without a broker.
-    bus.send(command, queue=command_key(event.conversation_id, partitions)).result()

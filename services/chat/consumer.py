@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 
 from chassis import operations
-from chassis.bus import BatchConsumer, Bus, Consumer, Resting, Subscriptions, WorkQueue
+from chassis.bus import BatchConsumer, Bus, Resting, WorkQueue
 from chassis.certificates import Signer
 from chassis.commands import stop_when_told
 from contracts.partitions import partition_queue
@@ -24,16 +24,17 @@ LINGER_SECONDS = 0.05
 """How long a batch of receipts may fill: they come many at a time, and a batch costs what one does."""
 
 
-def subscriptions(context: Context, bus: Bus) -> Subscriptions:
-    """Each event chat hears, and what it does about it."""
-    return {
-        TranscriptSealed: partial(
-            actions.drop_log,
-            conversations=context.conversations,
-            bus=bus,
-            partitions=context.settings.partitions,
-        )
-    }
+def seals(context: Context, bus: Bus) -> BatchConsumer:
+    """The queue of what was sealed, and what is done with batches from it."""
+    return BatchConsumer(
+        context.settings.amqp_url.get_secret_value(),
+        service=SERVICE,
+        queues=[QUEUE],
+        payloads=QUEUE.hears,
+        handle=partial(
+            actions.drop_logs, conversations=context.conversations, bus=bus, partitions=context.settings.partitions
+        ),
+    )
 
 
 def receipts(context: Context) -> BatchConsumer:
@@ -73,9 +74,8 @@ def main() -> None:
     """Run until told to stop."""
     stop = stop_when_told()
     context = bootstrap()
-    url = context.settings.amqp_url.get_secret_value()
     with started_bus(context.settings) as bus:
-        consumer = Consumer(url, service=SERVICE, queue=QUEUE, subscriptions=subscriptions(context, bus))
+        consumer = seals(context, bus)
         collector = receipts(context)
         others = [
             threading.Thread(target=collector.run, args=(stop,), name="receipts"),

@@ -65,6 +65,10 @@ class VisitorNotFound(Exception):
     """No such visitor."""
 
 
+class UnlikeTheLog(Exception):
+    """What was sealed is not what was said here."""
+
+
 class UnderAge(Exception):
     """The token belonged to a visitor who was found to be under 18: nothing is collected from them again."""
 

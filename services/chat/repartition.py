@@ -82,7 +82,7 @@ def _use_of(queues: tuple[WorkQueue, ...], *, upkeep: Upkeep) -> str:
 
 def _remove_unused(count: int, *, upkeep: Upkeep, say: Callable[[str], object]) -> None:
     for queue in partition_queues(MOST_PARTITIONS)[count:]:
-        for name in (queue.name, queue.retry, queue.dead):
+        for name in (queue.name, queue.dead):
             depth = upkeep.depth(name)
             if depth is None:
                 continue

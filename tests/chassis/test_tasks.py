@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from amqp.exceptions import NotFound
 from celery import signals
 from celery.contrib.testing.worker import start_worker
 
@@ -119,12 +120,43 @@ def test_a_task_has_its_context_and_the_senders_correlation_id(amqp_url, monkeyp
     with working(celery):
         with correlation.bound("req-1"):
             pack.delay("lamp")
-            pack.apply_async(("desk",), countdown=0.2)
+            pack.apply_async(("desk",))
         eventually(lambda: len(seen) == 2, timeout=30)
 
     assert sorted(seen) == [("desk", "the store", "req-1"), ("lamp", "the store", "req-1")]
     assert made == [os.getpid()]
     assert threading.current_thread() is threading.main_thread()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_worker_makes_no_queues_in_which_tasks_would_wait(amqp_url, monkeypatch):
+    monkeypatch.setattr(signals.setup_logging, "receivers", [])
+    celery = make_celery("shop", broker_url=amqp_url)
+
+    with working(celery):
+        assert has_queue(celery, "shop.tasks")
+        assert not has_queue(celery, "celery_delayed_0")
+
+
+def has_queue(celery, name):
+    with celery.connection_for_write() as connection:
+        try:
+            connection.default_channel.queue_declare(name, passive=True)
+        except NotFound:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("later", [{"countdown": 1}, {"eta": datetime(2030, 1, 1, tzinfo=UTC)}])
+def test_a_task_for_later_is_refused(later):
+    celery = make_celery("shop", broker_url="memory://")
+
+    @celery.task(name="shop.pack")
+    def pack():
+        """Nothing is to be done."""
+
+    with pytest.raises(ValueError, match=r"shop\.pack cannot be sent for later"):
+        pack.apply_async(**later)
 
 
 def test_of_several_brokers_one_that_is_there_will_do(amqp_url):

@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chassis.bus import Down, Reject, Unroutable
+from chassis.bus import Down, Unroutable
 from chassis.problems import Unavailable
-from chassis.testing import RecordingBus, a_delivery, deliver
+from chassis.testing import RecordingBus, a_delivery
 from contracts.partitions import command_key
 from contracts.transcripts import TranscriptSealed
+from services.chat.actions import drop_logs
 from services.chat.bootstrap import Context
-from services.chat.consumer import QUEUE, subscriptions
+from services.chat.model import UnlikeTheLog
 from services.chat.relay import Relay
 from tests.chat.builders import CONVERSATION, CUSTOMER, VISITOR, a_closing, a_dropping, an_opening
 
@@ -18,6 +19,10 @@ from tests.chat.builders import CONVERSATION, CUSTOMER, VISITOR, a_closing, a_dr
 def sealed(**given) -> TranscriptSealed:
     defaults = {"customer_id": CUSTOMER, "conversation_id": CONVERSATION, "sealed_at": datetime.now(UTC)}
     return TranscriptSealed(**defaults | given)
+
+
+def hear(context: Context, bus: RecordingBus, *events: TranscriptSealed) -> None:
+    drop_logs([a_delivery(event) for event in events], conversations=context.conversations, bus=bus, partitions=8)
 
 
 @pytest.fixture
@@ -33,13 +38,9 @@ def event(relay: Relay, context: Context) -> TranscriptSealed:
     return sealed(last_seq=conversation.last_seq, digest=conversation.digest)
 
 
-def test_every_event_heard_has_a_handler(context: Context):
-    assert set(QUEUE.hears) == set(subscriptions(context, RecordingBus()))
-
-
 def test_a_sealed_transcript_has_the_writer_of_the_conversation_drop_its_log(context: Context, event):
     bus = RecordingBus()
-    deliver(subscriptions(context, bus), event)
+    hear(context, bus, event)
     [(queue, command)] = bus.sent
     assert queue == command_key(CONVERSATION, 8)
     assert (command.customer_id, command.conversation_id) == (CUSTOMER, CONVERSATION)
@@ -47,11 +48,11 @@ def test_a_sealed_transcript_has_the_writer_of_the_conversation_drop_its_log(con
 
 def test_a_seal_heard_twice_asks_for_the_same_twice_and_then_no_more(context: Context, event, relay: Relay):
     bus = RecordingBus()
-    deliver(subscriptions(context, bus), event)
-    deliver(subscriptions(context, bus), event)
+    hear(context, bus, event)
+    hear(context, bus, event)
     assert bus.sent[0] == bus.sent[1]
     relay.handle([a_delivery(a_dropping())])
-    deliver(subscriptions(context, bus), event)
+    hear(context, bus, event)
     assert len(bus.sent) == 2
 
 
@@ -59,8 +60,8 @@ def test_a_seal_heard_twice_asks_for_the_same_twice_and_then_no_more(context: Co
 def test_words_are_not_dropped_for_a_transcript_of_other_words(context: Context, event, change):
     bus = RecordingBus()
     said = {"last_seq": event.last_seq, "digest": event.digest} | change
-    with pytest.raises(Reject):
-        deliver(subscriptions(context, bus), sealed(**said))
+    with pytest.raises(UnlikeTheLog):
+        hear(context, bus, sealed(**said))
     assert bus.sent == []
 
 
@@ -69,4 +70,4 @@ def test_as_long_as_nobody_takes_its_command_it_waits(context: Context, event, f
     bus = RecordingBus()
     bus.failure = failure
     with pytest.raises(Unavailable):
-        deliver(subscriptions(context, bus), event)
+        hear(context, bus, event)

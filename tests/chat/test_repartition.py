@@ -33,7 +33,7 @@ def url(servers) -> str:
 def upkeep(url: str) -> Iterator[Upkeep]:
     with Upkeep(url, service="chat") as made:
         for queue in partition_queues(100):
-            for name in (queue.name, queue.retry, queue.dead):
+            for name in (queue.name, queue.dead):
                 made.remove(name)
         yield made
 

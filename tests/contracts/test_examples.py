@@ -9,7 +9,7 @@ import pytest
 
 from chassis.auth import new_key, public_keys
 from chassis.clock import now
-from chassis.testing import RecordingBus, a_delivery, deliver
+from chassis.testing import RecordingBus, a_delivery
 from contracts.catalogue import PAYLOADS
 from contracts.chat import (
     COMMANDS,
@@ -34,6 +34,7 @@ from contracts.partitions import command_key
 from contracts.payload import Command, Event, Payload
 from contracts.surveys import AnswersErased, EraseAnswers, ResponseRecorded
 from contracts.transcripts import EraseTranscript, TranscriptErased, TranscriptSealed
+from services.chat import actions as chat_actions
 from services.chat import bootstrap as chat
 from services.chat import consumer as chat_consumer
 from services.chat.relay import Relay
@@ -144,12 +145,15 @@ def test_chat_drops_the_log_of_a_sealed_transcript(chat_context):
     # Times and ids are chat's own here, so the digest is not the example's.
     sealed = msgspec.structs.replace(an_example(TranscriptSealed), digest=closed.digest)
 
-    deliver(chat_consumer.subscriptions(chat_context, bus), sealed)
+    partitions = chat_context.settings.partitions
+    chat_actions.drop_logs(
+        [a_delivery(sealed)], conversations=chat_context.conversations, bus=bus, partitions=partitions
+    )
 
     [(queue, command)] = bus.sent
     assert isinstance(command, DropLog)
     assert command.conversation_id == sealed.conversation_id
-    assert queue == command_key(sealed.conversation_id, chat_context.settings.partitions)
+    assert queue == command_key(sealed.conversation_id, partitions)
 
 
 def test_surveys_attaches_the_response_to_an_opened_conversation(surveys_context):

@@ -110,7 +110,8 @@ class System:
         }
 
     def up(self) -> None:
-        self.supervisor.start([*all_of(self.instance), *map(self._on_its_disk, SPARES), effects.worker(self.instance)])
+        spares = map(self._on_its_disk, SPARES)
+        self.supervisor.start([*all_of(self.instance), *spares, *effects.processes(self.instance)])
         self.servers.up()
         self.run("chat-relay-2")
 

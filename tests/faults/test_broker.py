@@ -188,7 +188,7 @@ def _refusals(bystander: Bystander) -> list[requests.Response]:
 
 @contextmanager
 def small_partitions(system: System) -> Iterator[None]:
-    definition = f'{{"max-length": {ROOM}, "overflow": "reject-publish", "delivery-limit": 20}}'
+    definition = f'{{"max-length": {ROOM}, "overflow": "reject-publish", "delivery-limit": 1000000}}'
     system.control_broker("set_policy", "-p", BUS_VHOST, "full", r"^chat\.p\.\d+$", definition, "--priority", "9")
     try:
         yield

@@ -1,13 +1,13 @@
 """Celery: its worker and its broker are killed in the middle of the work, and two beats tell the time."""
 
-import math
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
-from pymongo.collection import Collection
+from pymongo.database import Database
 
 from chassis.tasks import make_celery
 from chassis.testing import eventually
@@ -51,12 +51,10 @@ def archives(system: System, load: Load) -> int:
 
 
 @row("22", times=10)
-def test_tasks_that_wait_are_all_done_when_the_broker_was_killed(
-    system: System, load: Load, note: Note, seed: int
-) -> None:
+def test_what_waits_is_all_done_when_the_broker_was_killed(system: System, load: Load, note: Note, seed: int) -> None:
     """Each takes effect once. It may be done twice, so a task has to know its own effect again; the same here."""
     with system.database(effects.DATABASE) as database:
-        errand = Errand(system, database[effects.EFFECTS], random.Random(seed))
+        errand = Errand(system, database, random.Random(seed))
         note(load.run(errand.run, seed=seed, patience=180))
     print(f"row 22, seed {seed}: {errand.repeats} tasks were done twice")
     assert errand.names == errand.done.keys()
@@ -64,13 +62,14 @@ def test_tasks_that_wait_are_all_done_when_the_broker_was_killed(
 
 
 class Errand:
-    """Tasks of which some wait for a worker and some for their time, when the broker is killed."""
+    """Tasks that wait for a worker, and work that waits for its time, when the broker is killed."""
 
-    def __init__(self, system: System, found: Collection[Any], chance: random.Random) -> None:
+    def __init__(self, system: System, database: Database[Any], chance: random.Random) -> None:
         self._system = system
         self._url = system.instance.amqp_url("admin", TASKS_VHOST)
-        self._effects = found
+        self._effects, self._waiting = database[effects.EFFECTS], database[effects.WAITING]
         self._effects.drop()
+        self._waiting.drop()
         self._delays = {f"delayed-{number}": chance.uniform(1, MOST_DELAY_SECONDS) for number in range(DELAYED)}
         self._due: dict[str, float] = {}
         self._came_back = 0.0
@@ -80,7 +79,8 @@ class Errand:
 
     def run(self) -> None:
         self._hand_out()
-        self._system.supervisor.run(effects.WORKER)
+        for process in (effects.WORKER, effects.BEAT):
+            self._system.supervisor.run(process)
         try:
             eventually(lambda: self._count() >= SOME_EFFECTS, timeout=60)
             assert self._count() < QUEUED, "it was too late to kill the broker"
@@ -88,7 +88,7 @@ class Errand:
             self._came_back = time.time()
             eventually(lambda: self._count() >= len(self.names), timeout=120, every=0.5)
         finally:
-            self._system.stop(effects.WORKER)
+            self._system.stop(effects.WORKER, effects.BEAT)
         found = list(self._effects.find())
         self.done = {effect["_id"]: effect["at"].timestamp() for effect in found}
         self.repeats = sum(effect["repeats"] for effect in found)
@@ -102,13 +102,14 @@ class Errand:
         celery = make_celery(effects.SERVICE, broker_url=self._url)
         with celery.connection_for_write() as connection:
             effects.declare(celery, connection)
-            for name in sorted(self.names):
-                # Celery's countdown is in whole seconds.
-                delay = math.ceil(self._delays.get(name, 0))
-                celery.send_task(effects.TAKE_EFFECT, [name], countdown=delay or None, connection=connection)
-                if delay:
-                    self._due[name] = time.time() + delay
+            for name in sorted(self.names - self._delays.keys()):
+                celery.send_task(effects.TAKE_EFFECT, [name], connection=connection)
         celery.close()
+        # As all of ours do that have a time: with it, in a database.
+        self._due = {name: time.time() + delay for name, delay in self._delays.items()}
+        self._waiting.insert_many(
+            {"_id": name, "due_at": datetime.fromtimestamp(due, UTC)} for name, due in self._due.items()
+        )
 
     def _count(self) -> int:
         return int(self._effects.count_documents({}))

@@ -106,8 +106,8 @@ def archived(operator: Operator, conversation_id: str) -> bool:
 
 
 def plant_dead_letters(stack: Stack, bodies: list[dict]) -> None:
-    """Puts these among what every service has given up on, and what the broker has."""
-    names = ["dead-letters", "transcripts.record-messages.dead", "surveys.attach-responses.dead", "chat.drop-logs.dead"]
+    """Puts these among what every service has given up on."""
+    names = ["transcripts.record-messages.dead", "surveys.attach-responses.dead", "chat.drop-logs.dead"]
     names += [f"{partition_queue(each)}.dead" for each in range(PARTITIONS)]
     with pika.BlockingConnection(pika.URLParameters(stack.instance.amqp_url("admin", BUS_VHOST))) as connection:
         channel = connection.channel()
@@ -137,7 +137,7 @@ def asleep(stack: Stack, name: str) -> Iterator[None]:
 def wait_until_queues_are_empty(stack: Stack) -> None:
     def is_done() -> bool:
         lengths = lengths_in(stack.instance, BUS_VHOST)
-        return not any(length for name, length in lengths.items() if not name.endswith((".dead", "dead-letters")))
+        return not any(length for name, length in lengths.items() if not name.endswith(".dead"))
 
     eventually(is_done, timeout=60, every=0.5)
 
@@ -162,7 +162,7 @@ def test_an_operators_flag_leaves_no_trace_anywhere(
         "database transcripts.archives",
         "database transcripts.transcripts",
         "database surveys.responses",
-        "queue dead-letters of velaro",
+        "queue chat.drop-logs.dead of velaro",
         "queue transcripts.record-messages.dead of velaro",
     ):
         assert place in before
@@ -177,7 +177,7 @@ def test_an_operators_flag_leaves_no_trace_anywhere(
     assert operator.transcript(old) is None
     assert bystander.history(kept)["messages"][0]["text"] == "I am somebody else"
     letters = [body for name, body in resting_in(stack.instance, BUS_VHOST) if b"somebody else" in body]
-    assert len(letters) == 4 + PARTITIONS
+    assert len(letters) == 3 + PARTITIONS
     forget_dead_letters(stack)
 
 

@@ -13,7 +13,7 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pydantic import SecretStr
 
-from chassis.bus import Bus, Consumer, Retry, Topology, WorkQueue
+from chassis.bus import BatchConsumer, Bus, Retry, Topology, WorkQueue
 from chassis.clock import now
 from chassis.problems import Unavailable
 from chassis.testing import a_delivery, eventually
@@ -54,7 +54,7 @@ class Broker:
     def clear(self) -> None:
         with self._channel() as channel:
             for queue in (QUEUE, LISTENING):
-                for name in (queue.name, queue.retry, queue.dead):
+                for name in (queue.name, queue.dead):
                     channel.queue_delete(name)
 
     def waiting(self, name: str) -> int:
@@ -97,7 +97,13 @@ def running(context: Context) -> Iterator[None]:
 def hearing(url: str) -> Iterator[list[TranscriptSealed]]:
     heard: list[TranscriptSealed] = []
     stop = threading.Event()
-    listener = Consumer(url, service="tests", queue=LISTENING, subscriptions={TranscriptSealed: heard.append})
+    listener = BatchConsumer(
+        url,
+        service="tests",
+        queues=[LISTENING],
+        payloads=LISTENING.hears,
+        handle=lambda deliveries: heard.extend(delivery.payload for delivery in deliveries),
+    )
     thread = threading.Thread(target=listener.run, args=(stop,))
     thread.start()
     try:

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from chassis.bus import BatchConsumer, Restart, Retry, WorkQueue
+from chassis.bus.delivery import MOST_RETURNS
 from chassis.problems import Unavailable
 from chassis.testing import eventually
 from contracts.chat import MessagePosted, PostMessage
@@ -112,7 +113,7 @@ def test_a_delivery_tells_how_it_came(consume, bus, work):
     assert delivery.payload == a_message(1)
     assert delivery.queue == work.name
     assert (delivery.message_id, delivery.correlation_id) == ("message-1", "request-1")
-    assert (delivery.redelivered, delivery.attempts) == (False, 0)
+    assert not delivery.redelivered
 
 
 def test_events_that_came_together_are_deliveries_of_their_own(consume, bus):
@@ -169,6 +170,60 @@ def test_several_queues_are_one_stream(consume, bus, queue_name):
     for each in queues:
         mine = [int(d.payload.command_id.split("-")[1]) for d in seen if d.queue == each.name]
         assert mine == sorted(mine)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (MessagePosted.routing_key, b"{"),
+        (MessagePosted.routing_key, b"\xff\xfe"),
+        (MessagePosted.routing_key, b'{"customer_id":"acme"}'),
+        (MessagePosted.routing_key, b""),
+        ("chat.unknown.done.v1", b"{}"),
+        (None, b"{}"),
+    ],
+)
+def test_a_broken_payload_rests_among_the_dead_unhandled(consume, bus, outside, work, kind, body):
+    handle = Recorder()
+    consume(handle)
+
+    outside.publish(work.name, body, type=kind)
+    bus.publish(a_message(1)).result(20)
+
+    assert outside.get(work.dead)[1] == body
+    eventually(lambda: handle.tries == [[1]])
+
+
+def test_what_ended_its_consumer_again_and_again_rests_among_the_dead_unhandled(consume, bus, outside, queue_name):
+    # Of a queue with a single active consumer a stranger gets nothing.
+    work = WorkQueue(queue_name, hears=(MessagePosted,))
+    handle = Recorder()
+    consume(handle, queues=[work]).stop()
+    bus.publish(a_message(1), message_id="deadly").result(20)
+    for _ in range(MOST_RETURNS):
+        outside.give_back(work.name)
+
+    consume(handle, queues=[work])
+    bus.publish(a_message(2)).result(20)
+
+    properties, body = outside.get(work.dead)
+    assert (properties.message_id, properties.headers["x-queue"]) == ("deadly", work.name)
+    assert str(MOST_RETURNS) in properties.headers["x-reason"]
+    assert msgspec.json.decode(body, type=MessagePosted) == a_message(1)
+    eventually(lambda: handle.tries == [[2]])
+
+
+def test_what_rested_may_be_put_back_and_begins_anew(consume, bus, outside, work):
+    handle = Recorder()
+    handle.failing = {1: ValueError()}
+    consume(handle)
+    bus.publish(a_message(1), message_id="mended").result(20)
+    properties, body = outside.get(work.dead)
+
+    handle.failing = {}
+    outside.channel.basic_publish("", work.name, body, properties)
+
+    eventually(lambda: handle.seqs == [1])
 
 
 def test_a_broken_payload_in_the_middle_rests_among_the_dead(consume, bus, outside, work):

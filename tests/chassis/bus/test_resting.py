@@ -8,6 +8,8 @@ from chassis.bus import Down, Resting
 
 QUEUE = "tests.work"
 DEAD = f"{QUEUE}.dead"
+OTHER = "tests.other-work"
+OTHER_DEAD = f"{OTHER}.dead"
 
 
 def about(conversation_id: str, **fields: str) -> bytes:
@@ -16,16 +18,15 @@ def about(conversation_id: str, **fields: str) -> bytes:
 
 @pytest.fixture
 def outside(outside):
-    outside.declare(DEAD)
-    outside.declare("dead-letters")
-    for queue in (DEAD, "dead-letters"):
+    for queue in (DEAD, OTHER_DEAD):
+        outside.declare(queue)
         outside.channel.queue_purge(queue)
     return outside
 
 
 @pytest.fixture
 def resting(amqp_url):
-    made = Resting(amqp_url, name="tests", queues=[QUEUE, "tests.never-declared"])
+    made = Resting(amqp_url, name="tests", queues=[QUEUE, OTHER, "tests.never-declared"])
     yield made
     made.close()
 
@@ -34,7 +35,7 @@ def test_what_is_about_the_ids_goes_and_the_rest_stays_as_it_was_in_its_order(ou
     for number in range(3):
         outside.publish(DEAD, about(f"kept-{number}"), message_id=f"m{number}", type="kind", delivery_mode=2)
         outside.publish(DEAD, about("gone"))
-    outside.publish("dead-letters", about("other", visitor_id="visitor"))
+    outside.publish(OTHER_DEAD, about("other", visitor_id="visitor"))
 
     removed = resting.discard(["gone", "visitor", "nowhere"])
 
@@ -44,7 +45,7 @@ def test_what_is_about_the_ids_goes_and_the_rest_stays_as_it_was_in_its_order(ou
     assert [(each.message_id, each.type, each.delivery_mode) for each, _ in kept] == [
         (f"m{number}", "kind", 2) for number in range(3)
     ]
-    assert (outside.depth(DEAD), outside.depth("dead-letters")) == (0, 0)
+    assert (outside.depth(DEAD), outside.depth(OTHER_DEAD)) == (0, 0)
 
 
 def test_nobody_can_write_an_id_into_a_text(outside, resting):

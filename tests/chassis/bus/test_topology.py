@@ -1,6 +1,5 @@
 import json
 import re
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,10 @@ def policies_of(queue: str, vhost: str = "velaro") -> list[str]:
     ]
 
 
-def test_a_work_queue_has_a_place_to_wait_and_a_place_to_rest():
+def test_a_work_queue_has_a_place_to_rest():
     names = [queue.name for queue in Topology.of([WORK]).queues]
 
-    assert names == ["dead-letters", WORK.name, f"{WORK.name}.retry", f"{WORK.name}.dead"]
+    assert names == [WORK.name, f"{WORK.name}.dead"]
 
 
 def test_a_work_queue_hears_its_events_of_every_customer_and_its_own_commands():
@@ -40,17 +39,10 @@ def test_a_work_queue_hears_its_events_of_every_customer_and_its_own_commands():
 
 
 def test_arguments_hold_only_what_a_policy_cannot():
-    [_, queue, retry, dead] = Topology.of([WorkQueue("chat.p.00", single_active=True)]).queues
+    [queue, dead] = Topology.of([WorkQueue("chat.p.00", single_active=True)]).queues
 
     assert queue.arguments == {"x-queue-type": "quorum", "x-single-active-consumer": True}
     assert dead.arguments == {"x-queue-type": "quorum"}
-    assert retry.arguments["x-dead-letter-routing-key"] == "chat.p.00"
-
-
-def test_the_delay_is_no_argument_so_that_it_can_be_changed():
-    slow = WorkQueue(WORK.name, hears=WORK.hears, retry_delay=timedelta(minutes=5))
-
-    assert Topology.of([slow]) == Topology.of([WORK])
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -71,14 +63,20 @@ def test_the_definitions_hold_the_exchanges_that_the_services_declare():
     assert defined == {(exchange.name, exchange.kind) for exchange in EXCHANGES}
 
 
-@pytest.mark.parametrize("queue", ["chat.p.00", "transcripts.record-messages", "surveys.attach-responses"])
-def test_work_queues_are_limited_and_dead_lettered(queue):
+@pytest.mark.parametrize(
+    "queue", ["chat.p.00", "transcripts.record-messages", "surveys.attach-responses", "chat.p.00.dead"]
+)
+def test_every_queue_is_limited(queue):
     assert policies_of(queue) == ["work"]
 
 
-@pytest.mark.parametrize("queue", ["chat.p.00.retry", "chat.p.00.dead", "dead-letters"])
-def test_what_rests_is_not_dead_lettered_again(queue):
-    assert policies_of(queue) == ["rest"]
+def test_no_queue_has_the_broker_move_its_dead_letters_at_least_once():
+    """With it, a queue may stay without a leader when nodes come and go (rabbitmq-server#16652)."""
+    strategies = [policy["definition"].get("dead-letter-strategy") for policy in DEFINITIONS["policies"]]
+    arguments = [queue.arguments for queue in Topology.of([WORK]).queues]
+
+    assert strategies == [None] * len(strategies)
+    assert not any(name.startswith("x-dead-letter") for each in arguments for name in each)
 
 
 def test_the_queues_of_gateways_are_bounded():
