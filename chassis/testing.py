@@ -1,14 +1,16 @@
-"""What tests need: waiting for facts, a bus that remembers, deliveries without a broker, callers."""
+"""What tests need: waiting for facts, ears on the bus, a bus that remembers, deliveries without a broker, callers."""
 
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
 from chassis.auth import Caller, Role, TokenIssuer, TokenVerifier, new_key, public_keys
-from chassis.bus import Delivery, PublishFailed
+from chassis.bus import BatchConsumer, Delivery, PublishFailed, WorkQueue
 from chassis.bus.publisher import State
 from chassis.ids import new_id
 from contracts.payload import Command, Event, Payload
@@ -36,6 +38,28 @@ def eventually(check: Callable[[], T], timeout: float = 10.0, every: float = 0.0
             cause = seen if isinstance(seen, Exception) else None
             raise AssertionError(f"not within {timeout} s; last seen: {seen!r}") from cause
         time.sleep(every)
+
+
+@contextmanager
+def hearing(url: str, queue: WorkQueue) -> Iterator[list[Any]]:
+    """The events that ``queue`` hears at the broker, from when it is declared until the end."""
+    heard: list[Any] = []
+    stop = threading.Event()
+    consumer = BatchConsumer(
+        url,
+        service="tests",
+        queues=[queue],
+        payloads=queue.hears,
+        handle=lambda deliveries: heard.extend(delivery.payload for delivery in deliveries),
+    )
+    thread = threading.Thread(target=consumer.run, args=(stop,))
+    thread.start()
+    try:
+        eventually(lambda: consumer.is_up, timeout=30)
+        yield heard
+    finally:
+        stop.set()
+        thread.join()
 
 
 class RecordingBus:

@@ -10,7 +10,7 @@ raises ``Restart``                       comes again on new channels, as does al
 raises anything else                     is logged and tried again; after ``attempts``, its deliveries
                                          are tried one by one, and one that fails ``attempts`` times
                                          rests in ``.dead``
-gets a batch without it                  a delivery whose payload is broken, or that ended twenty who tried,
+gets a batch without it                  a delivery whose payload is broken, or with which twenty handlers ended,
                                          rests in ``.dead``
 =======================================  =====================================================
 
@@ -24,7 +24,7 @@ import structlog
 
 from chassis.bus import metrics
 from chassis.bus.connection import HEARTBEAT_SECONDS
-from chassis.bus.delivery import Broken, Delivery, PayloadReader
+from chassis.bus.delivery import SUSPICIOUS_RETURNS, Broken, Delivery, PayloadReader
 from chassis.bus.errors import PublishFailed, Restart, Retry
 from chassis.bus.intake import Intake, Opened, SteppingBack, Stopped
 from chassis.bus.parking import Parking, paused
@@ -149,6 +149,8 @@ class BatchConsumer:
         """Whether all of ``pairs`` are dealt with, or came on a channel that is gone; False if it is time to stop."""
         if not pairs:
             return True
+        if len(pairs) > 1 and any(map(_is_suspicious, pairs)):
+            return self._one_by_one(pairs, stop)
         failure = self._tried(pairs, stop)
         if failure is None:
             return True
@@ -205,6 +207,12 @@ class BatchConsumer:
             else:
                 return True
         return False
+
+
+def _is_suspicious(pair: Pair) -> bool:
+    """Whether somebody may have ended with it, again and again."""
+    _, deliveries = pair
+    return any(delivery.returns >= SUSPICIOUS_RETURNS for delivery in deliveries)
 
 
 _GIVEN_UP = Exception("it is time to stop")

@@ -9,7 +9,9 @@ from contracts.payload import Payload
 
 RETURNS_HEADER = "x-delivery-count"
 """By the broker: how often it had a delivery back without an answer."""
-MOST_RETURNS = 20
+SUSPICIOUS_RETURNS, MOST_RETURNS = 3, 20
+"""After how many returns a delivery is handled alone, and after how many not at all."""
+_FIRST = 1
 
 
 class Broken(Exception):
@@ -19,14 +21,16 @@ class Broken(Exception):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One payload as it came off a queue.
 
-    ``redelivered`` is a hint that somebody may have begun with it before. ``message_id`` is the sender's, the same
-    every time, and shared by payloads that came together.
+    ``redelivered`` is a hint that somebody may have begun with it before; ``returns`` counts how often the broker had
+    it back without an answer. ``message_id`` is the sender's, the same every time, and shared by payloads that came
+    together.
     """
 
     payload: Payload
     queue: str
     message_id: str
     redelivered: bool = False
+    returns: int = 0
     correlation_id: str = ""
 
 
@@ -42,7 +46,8 @@ class PayloadReader:
     def deliveries(self, received: Received) -> list[Delivery]:
         """What came, its payloads checked against their contract: one or, together, several. Raises ``Broken``."""
         envelope = envelope_of(received)
-        if returns_of(envelope) >= MOST_RETURNS:
+        # All that they held came back. They ended with the first of it: what they had done before was acknowledged.
+        if received.delivery_tag == _FIRST and returns_of(envelope) >= MOST_RETURNS:
             raise Broken(f"came back {MOST_RETURNS} times without an answer")
         return [
             Delivery(
@@ -50,6 +55,7 @@ class PayloadReader:
                 queue=received.consumer_tag,
                 message_id=envelope.message_id,
                 redelivered=received.is_redelivered,
+                returns=returns_of(envelope),
                 correlation_id=envelope.correlation_id or payload.cause,
             )
             for payload in self.payloads(envelope.type, received.body)

@@ -3,10 +3,9 @@
 import signal
 import subprocess
 import sys
-import threading
 
-from chassis.bus import Consumer, WorkQueue
-from chassis.testing import eventually
+from chassis.bus import WorkQueue
+from chassis.testing import eventually, hearing
 from contracts.accounts import SessionRevoked
 from services.accounts.sessions import actions
 from tests.accounts.builders import NOW, PASSWORD
@@ -14,25 +13,16 @@ from tests.settings import environment_of
 
 
 def test_what_was_revoked_is_announced(amqp_url, context, settings, ann):
-    heard = []
     queue = WorkQueue("tests.revocations", hears=(SessionRevoked,))
-    consumer = Consumer(amqp_url, service="tests", queue=queue, subscriptions={SessionRevoked: heard.append})
-    stop = threading.Event()
-    thread = threading.Thread(target=consumer.run, args=(stop,))
-    thread.start()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "services.accounts", "consumer"], env=environment(settings, amqp_url)
-    )
-    try:
-        session_id = signed_out(context, ann)
-        eventually(lambda: any(event.session_id == session_id for event in heard), timeout=30)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
-    finally:
-        process.kill()
-        process.wait()
-        stop.set()
-        thread.join(15)
+    command = [sys.executable, "-m", "services.accounts", "consumer"]
+    with hearing(amqp_url, queue) as heard, subprocess.Popen(command, env=environment(settings, amqp_url)) as process:
+        try:
+            session_id = signed_out(context, ann)
+            eventually(lambda: any(event.session_id == session_id for event in heard), timeout=30)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+        finally:
+            process.kill()
 
     assert {event.session_id for event in heard} == {session_id}
     assert heard[0].operator_id == ann.operator_id

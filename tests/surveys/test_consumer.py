@@ -4,8 +4,8 @@ import pytest
 
 from chassis import clock
 from chassis.auth import new_key
-from chassis.bus import Bus, Consumer, WorkQueue
-from chassis.testing import eventually
+from chassis.bus import Bus, WorkQueue
+from chassis.testing import eventually, hearing
 from contracts.chat import Capture, ConversationOpened
 from contracts.surveys import ResponseRecorded
 from services.surveys import actions, consumer
@@ -41,10 +41,6 @@ def running():
 
 
 def test_answers_given_before_the_conversation_opens_are_announced_once_it_does(on_the_bus, running, amqp_url):
-    heard: list[ResponseRecorded] = []
-    listener = WorkQueue("tests.recorded", hears=(ResponseRecorded,))
-    hearing = Consumer(amqp_url, service="tests", queue=listener, subscriptions={ResponseRecorded: heard.append})
-    running(hearing.run)
     running(consumer.run, on_the_bus)
     present = clock.now()
     actions.publish_survey(SITE, QUESTIONS, store=on_the_bus.store, now=present)
@@ -64,18 +60,19 @@ def test_answers_given_before_the_conversation_opens_are_announced_once_it_does(
     bus = Bus(amqp_url, service="chat")
     bus.start()
 
-    def is_heard() -> bool:
-        # Again and again, as after crashes of its publisher: and the first may come before there is a queue for it.
-        bus.publish(opened).result()
-        return len(heard) > 0
+    with hearing(amqp_url, WorkQueue("tests.recorded", hears=(ResponseRecorded,))) as heard:
 
-    eventually(is_heard)
-    bus.publish(opened).result()
+        def is_heard() -> bool:
+            # Again and again, as after crashes of its publisher: and the first may come before there is a queue for it.
+            bus.publish(opened).result()
+            return len(heard) > 0
+
+        eventually(is_heard)
+        bus.publish(opened).result()
+        eventually(lambda: on_the_bus.database["outbox"].count_documents({}) == 0)
     bus.close()
 
     [event] = heard
     assert event.response_id == response.response_id
     assert [answer.value for answer in event.answers] == [answer.value for answer in response.answers]
     assert event.placement == "pre-chat"
-    eventually(lambda: on_the_bus.database["outbox"].count_documents({}) == 0)
-    assert len(heard) == 1

@@ -13,10 +13,10 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pydantic import SecretStr
 
-from chassis.bus import BatchConsumer, Bus, Retry, Topology, WorkQueue
+from chassis.bus import Bus, Retry, Topology, WorkQueue
 from chassis.clock import now
 from chassis.problems import Unavailable
-from chassis.testing import a_delivery, eventually
+from chassis.testing import a_delivery, eventually, hearing
 from contracts.payload import Event
 from contracts.transcripts import TranscriptSealed
 from services.transcripts import actions, consumer
@@ -93,26 +93,6 @@ def running(context: Context) -> Iterator[None]:
         thread.join()
 
 
-@contextmanager
-def hearing(url: str) -> Iterator[list[TranscriptSealed]]:
-    heard: list[TranscriptSealed] = []
-    stop = threading.Event()
-    listener = BatchConsumer(
-        url,
-        service="tests",
-        queues=[LISTENING],
-        payloads=LISTENING.hears,
-        handle=lambda deliveries: heard.extend(delivery.payload for delivery in deliveries),
-    )
-    thread = threading.Thread(target=listener.run, args=(stop,))
-    thread.start()
-    try:
-        yield heard
-    finally:
-        stop.set()
-        thread.join()
-
-
 def say(bus: Bus, events: Sequence[Event]) -> None:
     for answer in [bus.publish(event) for event in events]:
         answer.result()
@@ -132,7 +112,7 @@ def test_what_is_heard_is_recorded_sealed_and_announced(
 ):
     dialogues = [Dialogue([f"{number} {seq}" for seq in range(20)]) for number in range(10)]
     events = [event for dialogue in dialogues for event in [*dialogue.events, dialogue.opened, dialogue.closed]]
-    with hearing(amqp_url) as heard, running(context):
+    with hearing(amqp_url, LISTENING) as heard, running(context):
         say(bus, events)
         eventually(lambda: len(heard) == len(dialogues))
         eventually(lambda: broker.waiting(QUEUE.name) == 0)

@@ -53,13 +53,12 @@ class Outside:
 
         return eventually(taken)
 
-    def give_back(self, queue: str) -> None:
-        """Takes the next message of ``queue`` and puts it back, as the broker does for one whose reader died."""
-
-        def taken() -> Any:
-            return self.channel.basic_get(queue)[0]
-
-        self.channel.basic_reject(eventually(taken).delivery_tag, requeue=True)
+    def hold_and_die(self, queue: str, count: int) -> None:
+        """Takes so many messages of ``queue`` and goes without an answer."""
+        channel = self._connection.channel()
+        for _ in range(count):
+            eventually(lambda: channel.basic_get(queue)[0])
+        channel.close()
 
     def drain(self, queue: str, expected: int) -> list[bytes]:
         return [self.get(queue)[1] for _ in range(expected)]

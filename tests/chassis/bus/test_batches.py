@@ -194,23 +194,27 @@ def test_a_broken_payload_rests_among_the_dead_unhandled(consume, bus, outside, 
     eventually(lambda: handle.tries == [[1]])
 
 
-def test_what_ended_its_consumer_again_and_again_rests_among_the_dead_unhandled(consume, bus, outside, queue_name):
+def test_what_ended_its_consumers_rests_among_the_dead_and_those_it_came_with_are_handled_alone(
+    consume, bus, outside, queue_name
+):
     # Of a queue with a single active consumer a stranger gets nothing.
     work = WorkQueue(queue_name, hears=(MessagePosted,))
     handle = Recorder()
     consume(handle, queues=[work]).stop()
-    bus.publish(a_message(1), message_id="deadly").result(20)
+    publish_each(bus, [a_message(seq) for seq in range(3)])
     for _ in range(MOST_RETURNS):
-        outside.give_back(work.name)
+        outside.hold_and_die(work.name, 3)
 
     consume(handle, queues=[work])
-    bus.publish(a_message(2)).result(20)
+    publish_each(bus, [a_message(3)])
 
     properties, body = outside.get(work.dead)
-    assert (properties.message_id, properties.headers["x-queue"]) == ("deadly", work.name)
+    assert properties.headers["x-queue"] == work.name
     assert str(MOST_RETURNS) in properties.headers["x-reason"]
-    assert msgspec.json.decode(body, type=MessagePosted) == a_message(1)
-    eventually(lambda: handle.tries == [[2]])
+    assert msgspec.json.decode(body, type=MessagePosted) == a_message(0)
+    eventually(lambda: handle.seqs == [1, 2, 3])
+    assert handle.tries[:2] == [[1], [2]]
+    assert outside.depth(work.dead) == 0
 
 
 def test_what_rested_may_be_put_back_and_begins_anew(consume, bus, outside, work):
