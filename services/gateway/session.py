@@ -313,8 +313,7 @@ class Session:
     def _forget_oldest(self) -> None:
         looked_at = [cid for cid, view in self.views.items() if not view.is_catching_up]
         conversation_id = next((cid for cid in looked_at if not self.views[cid].is_party), looked_at[0])
-        del self.views[conversation_id]
-        self._here.fanout.leave(self, conversation_id)
+        self._leave(conversation_id)
 
     def is_party(self, conversation_id: str) -> bool:
         """Whether the person takes part in the conversation, and does not only look on."""
@@ -332,21 +331,34 @@ class Session:
         elif view.is_catching_up and not was_catching_up:
             gevent.spawn(self._catch_up, conversation_id, view)
 
-    def expect(self, conversation_id: str, last_seq: int) -> None:
-        """There are messages up to ``last_seq``: fetch what did not arrive."""
+    def conclude(self, conversation_id: str, last_seq: int) -> None:
+        """The conversation ends with message ``last_seq``: fetch what did not arrive."""
         view = self.views.get(conversation_id)
-        if view is None or last_seq <= view.last_seq:
+        if view is None:
             return
-        view.known_seq = max(view.known_seq, last_seq)
-        self._fetch_missing(conversation_id, view)
+        view.is_over = True
+        if last_seq > view.last_seq:
+            view.known_seq = max(view.known_seq, last_seq)
+            self._fetch_missing(conversation_id, view)
+        else:
+            self._let_go(conversation_id, view)
+
+    def _let_go(self, conversation_id: str, view: View) -> None:
+        """Nothing more comes of what is over. An operator's window is open all day; who looks again, syncs."""
+        if self.kind == "operator" and view.is_over and not view.is_catching_up:
+            self._leave(conversation_id)
+
+    def _leave(self, conversation_id: str) -> None:
+        del self.views[conversation_id]
+        self._here.fanout.leave(self, conversation_id)
 
     def forget(self, conversation_id: str) -> None:
         """The conversation is erased: there is nothing of it to show, and nothing to catch up with."""
-        view = self.views.pop(conversation_id, None)
+        view = self.views.get(conversation_id)
         if view is not None:
             view.held = None
             self._turns.forget(conversation_id)
-            self._here.fanout.leave(self, conversation_id)
+            self._leave(conversation_id)
 
     def recover(self) -> None:
         """Anything may have been missed."""
@@ -408,6 +420,8 @@ class Session:
             self.send(ready)
         if view.is_catching_up:
             gevent.spawn(self._catch_up, conversation_id, view)
+        else:
+            self._let_go(conversation_id, view)
 
     def _catch_up(self, conversation_id: str, view: View) -> None:
         """Send what is missing, in order, page by page, while live messages wait."""
@@ -427,6 +441,8 @@ class Session:
             if fruitless > CATCH_UP_ATTEMPTS:
                 self.close(1013)
             gevent.sleep(0.05 * 2**fruitless)
+        if self.views.get(conversation_id) is view and not self._connection.is_closing:
+            self._let_go(conversation_id, view)
 
     def _fetch(self, conversation_id: str, after: int) -> History | None:
         with self._here.catching_up:

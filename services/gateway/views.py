@@ -9,6 +9,7 @@ class View:
     __slots__ = (
         "first_seq",
         "held",
+        "is_over",
         "is_party",
         "is_paused",
         "is_refetch_due",
@@ -23,6 +24,7 @@ class View:
         self.last_seq = 0
         self.known_seq = 0
         self.is_party = is_party
+        self.is_over = False
         self.held: dict[int, bytes] | None = None
         self.is_paused = False
         self.is_refetch_due = False

@@ -23,7 +23,7 @@ class FakeMember:
         self.session_id = changes.get("session_id")
         self.views: dict[str, bool] = {}
         self.offered: list[tuple[str, int]] = []
-        self.expected: list[tuple[str, int]] = []
+        self.concluded: list[tuple[str, int]] = []
         self.forgotten: list[str] = []
         self.sent: list[dict] = []
         self.closed: list[int] = []
@@ -44,8 +44,8 @@ class FakeMember:
     def forget(self, conversation_id: str) -> None:
         self.forgotten.append(conversation_id)
 
-    def expect(self, conversation_id: str, last_seq: int) -> None:
-        self.expected.append((conversation_id, last_seq))
+    def conclude(self, conversation_id: str, last_seq: int) -> None:
+        self.concluded.append((conversation_id, last_seq))
 
     def send(self, data: bytes) -> None:
         self.sent += decoded(data)
@@ -193,7 +193,7 @@ def test_at_the_end_each_socket_learns_how_many_messages_there_were(fanout, join
     visitor = join()
     visitor.join("c-1", is_party=True)
     fanout.hear(closed(last_seq=7))
-    assert visitor.expected == [("c-1", 7)]
+    assert visitor.concluded == [("c-1", 7)]
     assert visitor.sent[0]["status"] == "closed"
 
 

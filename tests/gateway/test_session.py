@@ -328,6 +328,55 @@ def test_after_an_outage_the_missing_is_fetched_and_the_state_is_told(context):
     }
 
 
+VISITOR = Caller(service="gateway", role="visitor", customer_id="customer-1", subject="visitor-1", name="Ada")
+
+
+@pytest.mark.parametrize("arrived", [2, 3], ids=["a message is missing", "all arrived"])
+def test_an_operators_socket_lets_go_of_a_conversation_that_is_over_when_all_of_it_was_shown(context, arrived):
+    context.chat.add_conversation(said=2, **MINE)
+
+    def end():
+        context.chat.logs["c-1"].append(a_message(3))
+        for seq in range(3, arrived + 1):
+            context.fanout.hear(posted(seq))
+        context.chat.conversations_by_id["c-1"]["status"] = "closed"
+        context.fanout.hear(closed(last_seq=3))
+
+    def look():
+        assert session.views == {}
+        assert context.fanout.members_showing("customer-1", "c-1") == ()
+
+    session, connection = a_session(context, SYNC, end, lambda: None, look)
+    run(session)
+    assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [3]
+    assert [frame["status"] for frame in connection.sent if frame["type"] == "conversation"] == ["active", "closed"]
+
+
+def test_who_looks_again_at_what_is_over_is_shown_it_again(context):
+    context.chat.add_conversation(said=2, **MINE)
+
+    def end():
+        context.chat.conversations_by_id["c-1"]["status"] = "closed"
+        context.fanout.hear(closed(last_seq=2))
+
+    session, connection = a_session(context, SYNC, end, SYNC | {"after": 0}, lambda: None)
+    run(session)
+    assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [1, 2]
+    assert connection.sent[-1]["status"] == "closed"
+
+
+def test_a_visitor_hears_of_the_erasure_of_what_is_over(context):
+    context.chat.add_conversation(said=2, **MINE)
+
+    def end():
+        context.fanout.hear(closed(last_seq=2))
+        context.fanout.hear(erased())
+
+    session, connection = a_session(context, SYNC, end, caller=VISITOR)
+    run(session)
+    assert [frame["status"] for frame in connection.sent[1:]] == ["active", "closed", "erased"]
+
+
 def test_a_session_that_ended_during_an_outage_is_found_out(context):
     def look():
         context.accounts.live = False
