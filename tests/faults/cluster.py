@@ -15,10 +15,11 @@ from pymongo.errors import AutoReconnect, PyMongoError
 
 from chassis.bus.topology import COMMANDS
 from chassis.testing import eventually
+from contracts.partitions import partition_key
 from deploy import database_users
 from deploy.local import broker
 from deploy.local.instance import Instance, Ports
-from deploy.local.processes import Process, all_of
+from deploy.local.processes import PARTITIONS, Process, all_of
 from deploy.local.stack import Stack
 from deploy.local.waiting import accepts_connections
 from deploy.secrets import BUS_VHOST
@@ -199,12 +200,12 @@ class Cluster(System):
 
     @contextmanager
     def mirrored_commands(self) -> Iterator[list[tuple[str, str]]]:
-        """Inside, every command is copied; afterwards the list has the queue and the conversation of each."""
+        """Inside, every command is copied; afterwards the list has the routing key and the conversation of each."""
         seen: list[tuple[str, str]] = []
         with self._channel() as channel:
             channel.queue_declare(MIRROR, durable=True, arguments={"x-queue-type": "quorum"})
-            for partition in self.leaders():
-                channel.queue_bind(MIRROR, COMMANDS, partition)
+            for partition in range(PARTITIONS):
+                channel.queue_bind(MIRROR, COMMANDS, partition_key(partition, PARTITIONS))
         try:
             yield seen
         finally:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from chassis.testing import eventually
-from contracts.partitions import partition_of, partition_queue
+from contracts.partitions import command_key
 from deploy.local.processes import PARTITIONS
 from tests.edge.people import Visitor
 from tests.faults.cluster import Cluster
@@ -149,13 +149,13 @@ def test_each_conversation_stays_on_its_partition_while_all_brokers_are_restarte
 
     with system.mirrored_commands() as seen:
         run = note(load.run(restart_all, seed=seed, patience=120))
-    queues = defaultdict(set)
-    for queue, conversation_id in seen:
-        queues[conversation_id].add(queue)
-    assert queues.keys() >= set(load.conversation_ids)
+    keys = defaultdict(set)
+    for key, conversation_id in seen:
+        keys[conversation_id].add(key)
+    assert keys.keys() >= set(load.conversation_ids)
     assert len(seen) >= len(run.outcome.ledger.entries)
-    for conversation_id, found in queues.items():
-        assert found == {partition_queue(partition_of(conversation_id, PARTITIONS))}
+    for conversation_id, found in keys.items():
+        assert found == {command_key(conversation_id, PARTITIONS)}
 
 
 @row("16 kill", times=20)
