@@ -30,6 +30,8 @@ from tests.faults.system import GATEWAY, Spare, System
 SPARES = (Spare("chat-relay-2", "chat-relay"),)
 MIRROR = "tests.commands"
 PARTITION_PREFIX = "chat.p."
+STEPPED_DOWN_SECONDS, CATCH_UP_SECONDS = 10, 5
+"""Short: who has stepped down cannot be elected for so long, and the next repetition needs somebody who can."""
 IN_VHOST = ("-q", "-p", BUS_VHOST, "--no-table-headers")
 
 
@@ -255,7 +257,9 @@ class Cluster(System):
         """The primary gives up being one, in good order."""
         with self.databases() as client:
             try:
-                client.admin.command("replSetStepDown", 30, secondaryCatchUpPeriodSecs=10)
+                client.admin.command(
+                    "replSetStepDown", STEPPED_DOWN_SECONDS, secondaryCatchUpPeriodSecs=CATCH_UP_SECONDS
+                )
             except AutoReconnect:
                 # Those before 4.2 say goodbye to everybody; what counts is who is the primary then.
                 return
