@@ -10,10 +10,11 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from amqp.exceptions import AMQPError
 from celery import Celery, Task
+from celery.app.amqp import AMQP
 from celery.schedules import schedule
 from celery.signals import beat_init, worker_ready
 from celery.worker.consumer import Consumer as CeleryConsumer
@@ -72,6 +73,18 @@ class ServiceTask(Task, Generic[C]):  # type: ignore[type-arg]
             return super().__call__(*args, **kwargs)
 
 
+class Persistent(Connection):
+    """To the broker, which is tried each second while it is away: celery's own pauses grow up to half a minute."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Self:
+        """Return when it is there."""
+        return super().ensure_connection(*args, **{"interval_start": 1, "interval_step": 0} | options)
+
+
+class _Amqp(AMQP):
+    Connection = Persistent
+
+
 class Consumer(CeleryConsumer):
     """What takes tasks in a worker: celery's own, without the 28 queues in which tasks would wait for their time.
 
@@ -97,7 +110,7 @@ def make_celery(
         (ServiceTask,),
         {"context_of": staticmethod(context) if context else None, "_contexts": {}, "abstract": True},
     )
-    celery = Celery(service, task_cls=bound_task, set_as_current=False)
+    celery = Celery(service, task_cls=bound_task, amqp=_Amqp, set_as_current=False)
 
     def configuration() -> dict[str, Any]:
         url = broker_url() if callable(broker_url) else broker_url

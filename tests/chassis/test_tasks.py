@@ -9,6 +9,7 @@ import pytest
 from amqp.exceptions import NotFound
 from celery import signals
 from celery.contrib.testing.worker import start_worker
+from kombu.exceptions import OperationalError
 
 from chassis import correlation
 from chassis.tasks import (
@@ -157,6 +158,16 @@ def test_a_task_for_later_is_refused(later):
 
     with pytest.raises(ValueError, match=r"shop\.pack cannot be sent for later"):
         pack.apply_async(**later)
+
+
+def test_a_broker_that_is_away_is_tried_each_second():
+    celery = make_celery("shop", broker_url="amqp://nobody@127.0.0.1:9/nowhere")
+    pauses = []
+
+    with celery.connection_for_write() as connection, pytest.raises(OperationalError):
+        connection.ensure_connection(lambda error, pause: pauses.append(pause), 3)
+
+    assert pauses == [1, 1, 1]
 
 
 def test_of_several_brokers_one_that_is_there_will_do(amqp_url):
