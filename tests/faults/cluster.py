@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from chassis.bus.topology import COMMANDS
+from chassis.ids import new_id
 from chassis.testing import eventually
 from contracts.partitions import partition_key
 from deploy import database_users
@@ -204,17 +205,19 @@ class Cluster(System):
     def mirrored_commands(self) -> Iterator[list[tuple[str, str]]]:
         """Inside, every command is copied; afterwards the list has the routing key and the conversation of each."""
         seen: list[tuple[str, str]] = []
+        # Another name each time: whoever publishes may remember the one before.
+        mirror = f"{MIRROR}-{new_id()}"
         with self._channel() as channel:
-            channel.queue_declare(MIRROR, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_declare(mirror, durable=True, arguments={"x-queue-type": "quorum"})
             for partition in range(PARTITIONS):
-                channel.queue_bind(MIRROR, COMMANDS, partition_key(partition, PARTITIONS))
+                channel.queue_bind(mirror, COMMANDS, partition_key(partition, PARTITIONS))
         try:
             yield seen
         finally:
             with self._channel() as channel:
-                while (copy := channel.basic_get(MIRROR, auto_ack=True))[0] is not None:
+                while (copy := channel.basic_get(mirror, auto_ack=True))[0] is not None:
                     seen.append((copy[0].routing_key, json.loads(copy[2])["conversation_id"]))
-                channel.queue_delete(MIRROR)
+                channel.queue_delete(mirror)
 
     @contextmanager
     def _channel(self) -> Iterator[BlockingChannel]:
