@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from amqp.exceptions import NotFound
 from celery import signals
 from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
 from chassis import correlation
+from chassis.bus import Upkeep
 from chassis.tasks import (
     CLOCKS_DIFFER,
     SLOTS,
@@ -134,18 +134,9 @@ def test_a_worker_makes_no_queues_in_which_tasks_would_wait(amqp_url, monkeypatc
     monkeypatch.setattr(signals.setup_logging, "receivers", [])
     celery = make_celery("shop", broker_url=amqp_url)
 
-    with working(celery):
-        assert has_queue(celery, "shop.tasks")
-        assert not has_queue(celery, "celery_delayed_0")
-
-
-def has_queue(celery, name):
-    with celery.connection_for_write() as connection:
-        try:
-            connection.default_channel.queue_declare(name, passive=True)
-        except NotFound:
-            return False
-        return True
+    with working(celery), Upkeep(amqp_url, service="tests") as upkeep:
+        assert upkeep.depth("shop.tasks") is not None
+        assert upkeep.depth("celery_delayed_0") is None
 
 
 @pytest.mark.parametrize("later", [{"countdown": 1}, {"eta": datetime(2030, 1, 1, tzinfo=UTC)}])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pika
 import psutil
@@ -14,7 +15,6 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from chassis.bus.topology import COMMANDS
-from chassis.ids import new_id
 from chassis.testing import eventually
 from contracts.partitions import partition_key
 from deploy import database_users
@@ -48,6 +48,14 @@ class Spread(Instance):
 
     def amqp_url(self, user: str, vhost: str) -> str:
         return self.secrets.amqp_url(user, vhost, ",".join(self.brokers))
+
+
+class Copy(NamedTuple):
+    """Of a command: the key it was sent with, its conversation, and the client id if it says something."""
+
+    key: str
+    conversation_id: str
+    client_id: str | None
 
 
 class Cluster(System):
@@ -202,22 +210,21 @@ class Cluster(System):
             self.control(one, "eval", f"[erlang:set_cookie(N, erlang:get_cookie()) || N <- [{nodes}]].")
 
     @contextmanager
-    def mirrored_commands(self) -> Iterator[list[tuple[str, str]]]:
-        """Inside, every command is copied; afterwards the list has the routing key and the conversation of each."""
-        seen: list[tuple[str, str]] = []
-        # Another name each time: whoever publishes may remember the one before.
-        mirror = f"{MIRROR}-{new_id()}"
+    def mirrored_commands(self) -> Iterator[list[Copy]]:
+        """Inside, every command is copied; afterwards the list has the copies."""
+        seen: list[Copy] = []
         with self._channel() as channel:
-            channel.queue_declare(mirror, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_declare(MIRROR, durable=True, arguments={"x-queue-type": "quorum"})
             for partition in range(PARTITIONS):
-                channel.queue_bind(mirror, COMMANDS, partition_key(partition, PARTITIONS))
+                channel.queue_bind(MIRROR, COMMANDS, partition_key(partition, PARTITIONS))
         try:
             yield seen
         finally:
             with self._channel() as channel:
-                while (copy := channel.basic_get(mirror, auto_ack=True))[0] is not None:
-                    seen.append((copy[0].routing_key, json.loads(copy[2])["conversation_id"]))
-                channel.queue_delete(mirror)
+                while (copy := channel.basic_get(MIRROR, auto_ack=True))[0] is not None:
+                    command = json.loads(copy[2])
+                    seen.append(Copy(copy[0].routing_key, command["conversation_id"], command.get("client_id")))
+                channel.queue_delete(MIRROR)
 
     @contextmanager
     def _channel(self) -> Iterator[BlockingChannel]:

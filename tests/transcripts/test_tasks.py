@@ -11,11 +11,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from amqp.exceptions import NotFound
 from celery import Celery
 from pydantic import SecretStr
 from pymongo import MongoClient
 
+from chassis.bus import Upkeep
 from chassis.clock import now
 from chassis.tasks import make_celery
 from chassis.testing import eventually
@@ -170,21 +170,12 @@ def test_two_jobs_at_once_archive_everything_once(
     assert_all_archived_once(dialogues, context)
 
 
-def test_a_worker_makes_the_place_for_what_the_broker_gives_up_on(sender: Celery, start_worker: Callable[..., Process]):
-    with sender.connection_for_write() as connection:
-        connection.default_channel.queue_delete("dead-letters")
-    start_worker()
+def test_a_worker_makes_the_place_for_what_the_broker_gives_up_on(amqp_url: str, start_worker: Callable[..., Process]):
+    with Upkeep(amqp_url, service="tests") as upkeep:
+        upkeep.remove("dead-letters")
+        start_worker()
 
-    eventually(lambda: queue_is_there(sender, "dead-letters"), timeout=60)
-
-
-def queue_is_there(sender: Celery, name: str) -> bool:
-    with sender.connection_for_write() as connection:
-        try:
-            connection.default_channel.queue_declare(name, passive=True)
-        except NotFound:
-            return False
-    return True
+        eventually(lambda: upkeep.depth("dead-letters") is not None, timeout=60)
 
 
 def test_of_two_ticks_one_starts_a_job(context: Context, sender: Celery, start_worker: Callable[..., Process]):

@@ -1,9 +1,9 @@
 """What the gateway asks the other services, one class each; what they may answer for a short while is kept."""
 
-from services.gateway.clients.account import AccountClient, IdentityClient
+from services.gateway.clients.account import AccountClient
 from services.gateway.clients.accounts import AccountsClient, Credential, Operator, SignIn, Site
 from services.gateway.clients.asking import Recent, fingerprint
-from services.gateway.clients.audit import AuditClient, DisclosuresClient
+from services.gateway.clients.audit import AuditClient
 from services.gateway.clients.chat import (
     CONVERSATIONS_PAGE,
     ChatClient,
@@ -12,7 +12,9 @@ from services.gateway.clients.chat import (
     Visit,
     Visitor,
 )
+from services.gateway.clients.disclosures import DisclosuresClient
 from services.gateway.clients.history import HistoryReader
+from services.gateway.clients.identity import IdentityClient
 from services.gateway.clients.inquiries import Confirmation, InquiriesClient
 from services.gateway.clients.messages import History, Status, StoredMessage
 from services.gateway.clients.policy import Policy, PolicyClient, PolicyVersion

@@ -113,7 +113,7 @@ def test_a_delivery_tells_how_it_came(consume, bus, work):
     assert delivery.payload == a_message(1)
     assert delivery.queue == work.name
     assert (delivery.message_id, delivery.correlation_id) == ("message-1", "request-1")
-    assert not delivery.redelivered
+    assert (delivery.redelivered, delivery.returns) == (False, 0)
 
 
 def test_events_that_came_together_are_deliveries_of_their_own(consume, bus):
@@ -549,3 +549,20 @@ def test_it_stops_while_there_is_no_broker(proxy, running, work):
 
 def first_times(seqs):
     return list(dict.fromkeys(seqs))
+
+
+def test_stopping_leaves_the_rest_on_the_queue(consume, bus, outside, work):
+    started, release = threading.Event(), threading.Event()
+
+    def handle(deliveries):
+        started.set()
+        release.wait(10)
+
+    run = consume(handle, max_batch=1)
+    publish_each(bus, [a_message(seq) for seq in range(10)])
+    started.wait(10)
+    run.stopping.set()
+    release.set()
+    run.stop()
+
+    eventually(lambda: outside.depth(work.name) == 9)
