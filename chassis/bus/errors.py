@@ -14,6 +14,9 @@ Verdict                   raised by handlers only
 
 from chassis.problems import Unavailable
 
+NOT_FOUND = 404
+"""What the broker closes a channel with that asked for a queue which is not there."""
+
 
 class PublishFailed(Unavailable):
     """A payload was not, or not certainly, accepted by the broker."""

@@ -18,9 +18,11 @@ from functools import partial
 
 import structlog
 from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
 
 from chassis.bus import metrics
 from chassis.bus.connection import CLOSING_SECONDS, HEARTBEAT_SECONDS, IoThread, Link, Wire
+from chassis.bus.errors import NOT_FOUND
 from chassis.bus.topology import Topology, WorkQueue
 from chassis.bus.wire import ChannelReader, Received, ack_frame
 
@@ -29,6 +31,12 @@ log = structlog.get_logger(__name__)
 _CHANNEL = 1
 FIRST_REOPEN_SECONDS = 0.05
 LONGEST_REOPEN_SECONDS = 5.0
+DELETED_SECONDS = 2.0
+"""How long a queue that was deleted stays so, at least: until every consumer of it has surely been told.
+
+RabbitMQ 3 consumes it again on behalf of a channel that hears of it so late that it is there again. Then it drops all
+that it delivers to that channel, which hears of nothing.
+"""
 
 
 class Opened:
@@ -220,6 +228,7 @@ class Subscription:
         self.epoch = 0
         self.times = 0
         self.reopenings = 0
+        self._declare_at = 0.0
         self.is_up = False
 
     def ack(self, received: Received, *, is_multiple: bool) -> None:
@@ -231,7 +240,11 @@ class Subscription:
 
     def _open_channel(self, wire: Wire) -> None:
         self._wire = wire
-        wire.channel(_CHANNEL, on_open_callback=self._prepare)
+        pause = self._declare_at - time.monotonic()
+        if pause > 0:
+            self._link.later(pause, partial(self._reopen, wire))
+        else:
+            wire.channel(_CHANNEL, on_open_callback=self._prepare)
 
     def _prepare(self, channel: Channel) -> None:
         self._channel = channel
@@ -270,7 +283,11 @@ class Subscription:
     def _on_cancelled(self, _frame: object) -> None:
         metrics.consumers_cancelled.labels(self._link.name).inc()
         log.warning("consumer cancelled by the broker", connection=self._link.name)
+        self._wait_for_others()
         self._link.hang_up()
+
+    def _wait_for_others(self) -> None:
+        self._declare_at = time.monotonic() + DELETED_SECONDS
 
     def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
         self._gone()
@@ -278,6 +295,8 @@ class Subscription:
         if wire is None or not wire.is_open:
             return
         wire.readers.pop(_CHANNEL, None)
+        if isinstance(reason, ChannelClosedByBroker) and reason.reply_code == NOT_FOUND:
+            self._wait_for_others()
         pause = min(LONGEST_REOPEN_SECONDS, FIRST_REOPEN_SECONDS * 2.0 ** min(self.reopenings, 10))
         self.reopenings += 1
         log.warning("channel closed", connection=self._link.name, reason=repr(reason), pause_s=pause)

@@ -14,7 +14,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from chassis.bus.connection import parameters_of
-from chassis.bus.errors import Down
+from chassis.bus.errors import NOT_FOUND, Down
 from chassis.bus.topology import DEFAULT_EXCHANGE, dead_queue
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,6 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 15.0
 EMPTY_FOR_SECONDS = 0.5
 """For how long queues that were found empty count as empty: many ask one after the other."""
-NOT_FOUND = 404
 
 # In the text of a message the quotes would be escaped, so that nobody can write what is found here.
 _ids = re.compile(rb'"(?:conversation_id|visitor_id)":\s?"([^"\\]+)"')

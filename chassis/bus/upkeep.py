@@ -8,10 +8,8 @@ import pika
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 
 from chassis.bus.connection import parameters_of
-from chassis.bus.errors import Down
+from chassis.bus.errors import NOT_FOUND, Down
 from chassis.bus.topology import COMMANDS, Topology, WorkQueue
-
-_NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Upkeep:
             found = self._channel.queue_declare(name, passive=True).method
         except ChannelClosedByBroker as error:
             self._channel = self._connection.channel()
-            if error.reply_code != _NOT_FOUND:
+            if error.reply_code != NOT_FOUND:
                 raise
             return None
         return Depth(messages=found.message_count or 0, consumers=found.consumer_count or 0)

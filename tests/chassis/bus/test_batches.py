@@ -3,9 +3,12 @@ import time
 
 import msgspec
 import pytest
+from pika import spec
+from pika.frame import Method
 
 from chassis.bus import BatchConsumer, Restart, Retry, WorkQueue
 from chassis.bus.delivery import MOST_RETURNS
+from chassis.bus.intake import DELETED_SECONDS
 from chassis.problems import Unavailable
 from chassis.testing import eventually
 from contracts.chat import MessagePosted, PostMessage
@@ -359,6 +362,22 @@ def test_a_deleted_queue_is_declared_and_consumed_again(consume, bus, outside, w
         return bool(handle.seqs)
 
     assert eventually(heard_again, timeout=60)
+
+
+@pytest.mark.parametrize("heard", ["cancel", "not found"])
+def test_a_deleted_queue_is_not_declared_again_before_all_its_consumers_know(consume, proxy, outside, work, heard):
+    opened = []
+    consume(Recorder(), url=proxy.url, on_channel=lambda queue: opened.append(time.monotonic()))
+    eventually(lambda: len(opened) == 1)
+
+    deleted_at = time.monotonic()
+    if heard == "cancel":
+        outside.channel.queue_delete(work.name)
+    else:
+        proxy.say_to_clients(Method(1, spec.Channel.Close(404, "NOT_FOUND", 60, 20)).marshal())
+
+    eventually(lambda: len(opened) == 2)
+    assert opened[1] - deleted_at >= DELETED_SECONDS
 
 
 def test_another_takes_over_a_single_active_queue_where_the_first_stopped(consume, bus, proxy):
