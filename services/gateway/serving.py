@@ -35,7 +35,8 @@ backlog = 4096
 control_socket_disable = True
 preload_app = False
 max_requests = 0
-timeout = 60
+# A worker whose hub does nothing for so long is replaced: to those who are connected to it it is as good as dead.
+timeout = 30
 graceful_timeout = 40
 keepalive = 75
 accesslog = None

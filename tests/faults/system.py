@@ -5,7 +5,7 @@ import shutil
 import signal
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +29,7 @@ from tests.faults.line import Line
 FOLDER = REPOSITORY / "var" / "faults"
 PATCHES = Path(__file__).parent / "patches"
 WATERMARK = ("absolute", "4GB")
+DISK_FREE = "200MB"
 
 # The driver is many people at one address.
 GATEWAY = {
@@ -290,7 +291,9 @@ def asleep(*pids: int) -> Iterator[None]:
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            # Whoever watches over it may have replaced it.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 S = TypeVar("S", bound=System)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 import pika
@@ -17,13 +17,13 @@ from deploy.secrets import BUS_VHOST
 from tests.faults.load import Bystander, Driver, Load, Run
 from tests.faults.rows import promised, row
 from tests.faults.strikes import kill_broker, lose_events
-from tests.faults.system import RELAYS, WATERMARK, System, asleep
+from tests.faults.system import DISK_FREE, RELAYS, WATERMARK, System, asleep
 
 Note = Callable[[Run], Run]
 
 NO_HANG_SECONDS = 30
 RECOVERED_SECONDS = 15
-ALARM_SECONDS = 10
+ALARM_SECONDS = 60
 ROOM = 5
 CANCELLED = "velaro_bus_consumers_cancelled_total"
 CONSUMED_AGAIN_SECONDS = 10
@@ -135,30 +135,60 @@ def administrator(system: System) -> Iterator[BlockingChannel]:
 def test_a_broker_short_of_memory_is_a_clear_refusal_and_no_loss(
     system: System, load: Load, bystander: Bystander, note: Note, seed: int
 ) -> None:
+    refuses_clearly(load, short_of_memory(system), system, bystander, note, seed)
+
+
+@row("12 disk", times=10)
+def test_a_broker_short_of_disk_is_a_clear_refusal_and_no_loss(
+    system: System, load: Load, bystander: Bystander, note: Note, seed: int
+) -> None:
+    refuses_clearly(load, short_of_disk(system), system, bystander, note, seed)
+
+
+def refuses_clearly(
+    load: Load, alarm: AbstractContextManager[str], system: System, bystander: Bystander, note: Note, seed: int
+) -> None:
     answers: list[requests.Response] = []
-    run = note(load.run(lambda: answers.append(send_during_alarm(system, bystander)), seed=seed))
-    assert answers[0].status_code == 503
-    assert int(answers[0].headers["Retry-After"]) > 0
-    assert answers[0].elapsed < timedelta(seconds=NO_HANG_SECONDS)
+    run = note(load.run(lambda: answers.extend(send_during(alarm, system, load, bystander)), seed=seed))
+    for answer in answers:
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.elapsed < timedelta(seconds=NO_HANG_SECONDS)
     assert run.longest_wait < ALARM_SECONDS + NO_HANG_SECONDS
 
 
-def send_during_alarm(system: System, bystander: Bystander) -> requests.Response:
-    """While there is an alarm consumers go on: what was recorded is taken from the queue all the same."""
-    with alarm(system):
-        eventually(lambda: "memory" in system.control_broker("-q", "eval", "rabbit_alarm:get_alarms()."), timeout=10)
-        answer = bystander.says("alarm")
-        eventually(lambda: system.queue_length("transcripts.record-messages") == 0, timeout=20, every=0.5)
-    return answer
+def send_during(
+    alarm: AbstractContextManager[str], system: System, load: Load, bystander: Bystander
+) -> list[requests.Response]:
+    """While there is an alarm consumers go on: what was recorded is taken from the queue all the same.
+
+    It lasts longer than a connection stays that is blocked.
+    """
+    with alarm as what:
+        eventually(lambda: what in system.control_broker("-q", "eval", "rabbit_alarm:get_alarms()."), timeout=20)
+        began = time.monotonic()
+        first = bystander.says("alarm")
+        eventually(lambda: system.queue_length(RECORDS) == 0, timeout=20, every=0.5)
+        load.wait(began + ALARM_SECONDS - time.monotonic())
+        return [first, bystander.says("alarm-lasts")]
 
 
 @contextmanager
-def alarm(system: System) -> Iterator[None]:
+def short_of_memory(system: System) -> Iterator[str]:
     system.control_broker("set_vm_memory_high_watermark", "0.0001")
     try:
-        yield
+        yield "memory"
     finally:
         system.control_broker("set_vm_memory_high_watermark", *WATERMARK)
+
+
+@contextmanager
+def short_of_disk(system: System) -> Iterator[str]:
+    system.control_broker("set_disk_free_limit", "100000GB")
+    try:
+        yield "disk"
+    finally:
+        system.control_broker("set_disk_free_limit", DISK_FREE)
 
 
 @row("14", times=5)

@@ -16,7 +16,7 @@ from tests.faults import effects
 from tests.faults.load import Driver, Load, Run
 from tests.faults.rows import row
 from tests.faults.strikes import ARCHIVE, archived, kill_broker, kill_in_the_middle_of_archiving
-from tests.faults.system import System
+from tests.faults.system import System, asleep
 
 Note = Callable[[Run], Run]
 
@@ -119,6 +119,19 @@ class Errand:
 def test_two_beats_do_everything_once(system: System, load: Load, note: Note, seed: int) -> None:
     with each_slot_done_once(system, seconds=SOME_SLOTS_SECONDS), system.instead([], ["transcripts-beat-2"]):
         note(load.run(lambda: load.wait(SOME_SLOTS_SECONDS), seed=seed))
+
+
+@row("23 asleep", times=5)
+def test_a_beat_that_wakes_up_while_another_goes_on_does_nothing_again(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    with each_slot_done_once(system, seconds=SOME_SLOTS_SECONDS), system.instead([], ["transcripts-beat-2"]):
+        note(load.run(lambda: oversleep(system, load), seed=seed))
+
+
+def oversleep(system: System, load: Load) -> None:
+    with asleep(system.pid("transcripts-beat")):
+        load.wait(SOME_SLOTS_SECONDS)
 
 
 @row("23 clock", times=5)

@@ -15,6 +15,8 @@ from tests.faults.system import System, asleep
 Note = Callable[[Run], Run]
 
 BACK_SECONDS = 10
+STUCK_SECONDS = 40
+WORKERS = 2
 RESTARTING = "close-1012"
 CROWD = 300
 MOST_AT_ONCE = 3
@@ -49,7 +51,7 @@ def reload(system: System, crowd: Crowd) -> None:
     """New workers for old, as with new code or settings."""
     old = set(system.gateway_workers())
     os.kill(system.pid("gateway"), signal.SIGHUP)
-    eventually(lambda: len(system.gateway_workers()) == 2 and not old & set(system.gateway_workers()), timeout=60)
+    eventually(lambda: len({*system.gateway_workers()} ^ old) == 2 * WORKERS, timeout=60)
     eventually(crowd.is_back, timeout=60)
 
 
@@ -78,3 +80,17 @@ def test_a_gateway_worker_that_sleeps_for_ten_seconds_loses_nobody(
 def sleep(system: System, seed: int, load: Load, *, seconds: float) -> None:
     with asleep(random.Random(seed).choice(system.gateway_workers())):
         load.wait(seconds)
+
+
+@row("3 stuck", times=5)
+def test_a_gateway_worker_that_sleeps_for_forty_seconds_is_replaced(
+    system: System, load: Load, note: Note, seed: int
+) -> None:
+    run = note(load.run(lambda: sleep_until_replaced(system, seed), seed=seed))
+    assert run.longest_wait <= STUCK_SECONDS
+
+
+def sleep_until_replaced(system: System, seed: int) -> None:
+    sleeper = random.Random(seed).choice(system.gateway_workers())
+    with asleep(sleeper):
+        eventually(lambda: len({*system.gateway_workers()} - {sleeper}) == WORKERS, timeout=STUCK_SECONDS)
