@@ -98,6 +98,12 @@ describe("the questions", () => {
     expect(questions?.[2]).toEqual({ question_id: questions?.[2]?.question_id, kind: "rating", label: "How did we do?", is_required: false, scale: 5, about_service: "speed" });
   });
 
+  it("take what is typed as soon as they are there", async () => {
+    await show();
+    await act(async () => find("add-question")?.click());
+    expect(document.activeElement).toBe(field("Question 3", 2));
+  });
+
   it("can be ordered and removed, and a condition that cannot be met any more goes", async () => {
     await show();
     await click(button("Move question 1 down", 0));

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { newId } from "../shared/ids";
 import { Problem, explain } from "../shared/problems";
@@ -54,10 +54,16 @@ function Editing({ survey, placement }: { survey: SurveyState; placement: Placem
   const { problem, refusals, isBusy, edit, publish } = survey;
   const questions = survey.questions ?? [];
   const list = useRef<HTMLOListElement>(null);
+  const hasAdded = useRef(false);
   const add = () => {
+    hasAdded.current = true;
     edit([...questions, { question_id: newId().slice(0, 8), kind: "text", label: "", is_required: false }]);
-    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>("li:last-child input")?.focus());
   };
+  // Before the browser takes the next key: whoever types on at once loses none.
+  useLayoutEffect(() => {
+    if (hasAdded.current) list.current?.querySelector<HTMLElement>("li:last-child input")?.focus();
+    hasAdded.current = false;
+  }, [questions.length]);
   return (
     <form
       class="survey"
