@@ -13,6 +13,7 @@ from tests.faults.system import UNSUSPECTING_RELAYS, System, asleep
 LATE_WRITES = 4
 """Each of the clients in the sleeper's conversations waits with one message; there are not many."""
 FENCE = "velaro_relay_fence_rejections_total"
+TAKEOVERS = "velaro_relay_takeovers_total"
 COMMANDS = "velaro_relay_commands_total"
 ARCHIVE = "transcripts.archive-transcripts"
 AT_A_TIME = 4
@@ -28,13 +29,13 @@ def sleep_through_the_loss(system: System, *, until: Callable[[], object] | None
     sleeper = system.active_relay(UNSUSPECTING_RELAYS)
     other = next(relay for relay in UNSUSPECTING_RELAYS if relay != sleeper)
     line = system.relays_to_broker[sleeper]
-    fenced, done = system.metric(sleeper, FENCE), system.metric(other, COMMANDS)
+    fenced, begun = system.metric(sleeper, FENCE), system.metric(other, TAKEOVERS)
     # Before anything else, as the broker may be the first to hang up.
     line.conceal()
     with asleep(system.pid(sleeper)):
         eventually(lambda: held_back(system) >= LATE_WRITES, timeout=60)
         line.cut_server_side()
-        eventually(lambda: system.metric(other, COMMANDS) >= done + LATE_WRITES, timeout=60)
+        eventually(lambda: system.metric(other, TAKEOVERS) > begun and not held_back(system), timeout=60)
     try:
         eventually(until or (lambda: system.metric(sleeper, FENCE) > fenced), timeout=60)
     finally:
