@@ -18,6 +18,7 @@ Nothing is acknowledged before all that came before it in its queue is handled o
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
@@ -191,7 +192,8 @@ class BatchConsumer:
                 if failures >= attempts:
                     return error
             else:
-                metrics.deliveries.labels(deliveries[0].queue, "handled").inc(len(pairs))
+                for queue, count in Counter(received.consumer_tag for received, _ in pairs).items():
+                    metrics.deliveries.labels(queue, "handled").inc(count)
                 return None
         return _GIVEN_UP
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from chassis.tasks import make_celery
 from chassis.testing import eventually
+from contracts.partitions import partition_queue
+from deploy.local.processes import PARTITIONS
 from deploy.local.waiting import accepts_connections
 from deploy.secrets import TASKS_VHOST
 from tests.faults.load import Load
@@ -13,7 +15,7 @@ from tests.faults.system import UNSUSPECTING_RELAYS, System, asleep
 LATE_WRITES = 4
 """Each of the clients in the sleeper's conversations waits with one message; there are not many."""
 FENCE = "velaro_relay_fence_rejections_total"
-TAKEOVERS = "velaro_relay_takeovers_total"
+HANDLED = "velaro_bus_deliveries_total"
 COMMANDS = "velaro_relay_commands_total"
 ARCHIVE = "transcripts.archive-transcripts"
 AT_A_TIME = 4
@@ -29,23 +31,36 @@ def sleep_through_the_loss(system: System, *, until: Callable[[], object] | None
     sleeper = system.active_relay(UNSUSPECTING_RELAYS)
     other = next(relay for relay in UNSUSPECTING_RELAYS if relay != sleeper)
     line = system.relays_to_broker[sleeper]
-    fenced, begun = system.metric(sleeper, FENCE), system.metric(other, TAKEOVERS)
+    fenced, done = system.metric(sleeper, FENCE), handled(system, other)
     # Before anything else, as the broker may be the first to hang up.
     line.conceal()
     with asleep(system.pid(sleeper)):
-        eventually(lambda: held_back(system) >= LATE_WRITES, timeout=60)
+        held = eventually(lambda: held_back(system), timeout=60)
         line.cut_server_side()
-        eventually(lambda: system.metric(other, TAKEOVERS) > begun and not held_back(system), timeout=60)
+        eventually(
+            lambda: all(count > done[queue] for queue, count in handled(system, other).items() if queue in held),
+            timeout=60,
+        )
     try:
         eventually(until or (lambda: system.metric(sleeper, FENCE) > fenced), timeout=60)
     finally:
         line.heal()
 
 
-def held_back(system: System) -> int:
-    """How many commands a relay has and does nothing with; others are done with theirs at the second look."""
+def held_back(system: System) -> set[str]:
+    """The queues of which a relay has commands and does nothing with them, if there are enough of these.
+
+    Others are done with theirs at the second look.
+    """
     first, second = system.delivered(), system.delivered()
-    return sum(min(first[queue], second[queue]) for queue in first)
+    held = {queue: count for queue in first if (count := min(first[queue], second[queue]))}
+    return set(held) if sum(held.values()) >= LATE_WRITES else set()
+
+
+def handled(system: System, relay: str) -> dict[str, float]:
+    """How many commands of each partition the relay has carried out."""
+    queues = map(partition_queue, range(PARTITIONS))
+    return {queue: system.metric(relay, HANDLED, f'queue="{queue}"') for queue in queues}
 
 
 def lose_events(system: System, act: Callable[[], object]) -> None:

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from pika import spec
 from pika.frame import Method
+from prometheus_client import REGISTRY
 
 from chassis.bus import BatchConsumer, Restart, Retry, WorkQueue
 from chassis.bus.delivery import MOST_RETURNS
@@ -173,6 +174,22 @@ def test_several_queues_are_one_stream(consume, bus, queue_name):
     for each in queues:
         mine = [int(d.payload.command_id.split("-")[1]) for d in seen if d.queue == each.name]
         assert mine == sorted(mine)
+
+
+def test_each_queue_is_counted_for_itself_when_its_deliveries_are_handled_with_others(consume, bus, queue_name):
+    queues = [WorkQueue(f"{queue_name}-{letter}") for letter in "abc"]
+    seen = []
+    consume(seen.append, queues=queues, linger=0.3)
+
+    for sent in [bus.send(a_command(number), queue=queues[number % 3].name) for number in range(6)]:
+        sent.result(20)
+
+    eventually(lambda: [handled(each.name) for each in queues] == [2, 2, 2])
+    assert any(len({delivery.queue for delivery in batch}) > 1 for batch in seen)
+
+
+def handled(queue):
+    return REGISTRY.get_sample_value("velaro_bus_deliveries_total", {"queue": queue, "outcome": "handled"})
 
 
 @pytest.mark.parametrize(
