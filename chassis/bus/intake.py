@@ -32,7 +32,7 @@ _CHANNEL = 1
 FIRST_REOPEN_SECONDS = 0.05
 LONGEST_REOPEN_SECONDS = 5.0
 DELETED_SECONDS = 2.0
-"""How long a queue that was deleted stays so, at least: until every consumer of it has surely been told.
+"""How long a queue that was deleted stays so, at least: long enough for every consumer of it to be told.
 
 RabbitMQ 3 consumes it again on behalf of a channel that hears of it so late that it is there again. Then it drops all
 that it delivers to that channel, which hears of nothing.

@@ -51,7 +51,7 @@ def reload(system: System, crowd: Crowd) -> None:
     """New workers for old, as with new code or settings."""
     old = set(system.gateway_workers())
     os.kill(system.pid("gateway"), signal.SIGHUP)
-    eventually(lambda: len({*system.gateway_workers()} ^ old) == 2 * WORKERS, timeout=60)
+    eventually(lambda: len(system.gateway_workers()) == WORKERS and not old & set(system.gateway_workers()), timeout=60)
     eventually(crowd.is_back, timeout=60)
 
 
