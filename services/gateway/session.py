@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar, cast
@@ -186,12 +186,19 @@ class Session:
         for data in early:
             self.send(data)
         # Most clients ask for what they missed with their next frame. What is live would overtake the answer.
-        gevent.spawn_later(SYNC_GRACE, self._resume_paused)
+        over = {standing.conversation_id for standing in standings if standing.status == "closed"}
+        gevent.spawn_later(SYNC_GRACE, self._go_on, over)
 
-    def _resume_paused(self) -> None:
+    def _go_on(self, over: Collection[str]) -> None:
+        """What the client has not asked for by now goes on without, but nothing is kept of what was ``over`` before."""
         self._stood = None
         for conversation_id, view in tuple(self.views.items()):
-            if view.is_paused:
+            if not view.is_paused:
+                continue
+            if conversation_id in over:
+                # Who comes often has hundreds of them, and looks at one at most: who looks later, syncs.
+                self._leave(conversation_id)
+            else:
                 self._resume(conversation_id, view)
 
     def _take(self, text: str) -> None:

@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -95,6 +96,12 @@ def a_session(context: Context, *script: Any, caller: Caller = ME) -> tuple[Sess
 
 def run(session: Session) -> None:
     session.run(None, on_authenticated=lambda: None)
+
+
+def await_fact(is_so: Callable[[], bool]) -> None:
+    with gevent.Timeout(5):
+        while not is_so():
+            gevent.sleep(0.005)
 
 
 @pytest.fixture
@@ -375,6 +382,44 @@ def test_a_visitor_hears_of_the_erasure_of_what_is_over(context):
     session, connection = a_session(context, SYNC, end, caller=VISITOR)
     run(session)
     assert [frame["status"] for frame in connection.sent[1:]] == ["active", "closed", "erased"]
+
+
+def test_of_what_was_over_before_they_came_a_visitor_keeps_what_they_look_at(context):
+    for conversation_id in ("seen", "later", "never"):
+        context.chat.add_conversation(conversation_id, said=2, **MINE | {"status": "closed"})
+    context.chat.add_conversation("active", said=2, **MINE)
+
+    def go_on():
+        await_fact(lambda: set(session.views) == {"seen", "active"})
+        assert context.fanout.members_showing("customer-1", "never") == ()
+
+    def erase():
+        for conversation_id in ("seen", "later", "never"):
+            context.fanout.hear(erased(conversation_id=conversation_id))
+
+    now, later = (SYNC | {"conversation_id": conversation_id} for conversation_id in ("seen", "later"))
+    session, connection = a_session(context, now, go_on, later, lambda: None, erase, caller=VISITOR)
+    run(session)
+    assert [(frame["conversation_id"], frame["status"]) for frame in connection.sent[1:]] == [
+        ("seen", "closed"),
+        ("later", "closed"),
+        ("seen", "erased"),
+        ("later", "erased"),
+    ]
+
+
+def test_what_ends_before_a_client_has_asked_for_it_is_shown_to_its_end(context):
+    context.chat.add_conversation(said=2, **MINE)
+
+    def end():
+        context.chat.logs["c-1"].append(a_message(3))
+        context.chat.conversations_by_id["c-1"]["status"] = "closed"
+        context.fanout.hear(closed(last_seq=3))
+        await_fact(lambda: "message" in connection.kinds())
+
+    session, connection = a_session(context, end, caller=VISITOR)
+    run(session)
+    assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [3]
 
 
 def test_a_session_that_ended_during_an_outage_is_found_out(context):
