@@ -31,7 +31,7 @@ ROOMY_BYTES = 64 * 1024
 SCRAPS_PER_SECOND, SCRAPS_AT_ONCE = 50.0, 300.0
 
 _PING = Frame(Opcode.PING, b"").serialize(mask=False)
-_closed = Counter("velaro_gateway_sockets_closed", "Sockets that were closed by the gateway.", ("code",))
+_closed = Counter("velaro_gateway_sockets_closed", "Sockets that the gateway closed, and why.", ("code", "reason"))
 
 
 class Connection:
@@ -98,14 +98,17 @@ class Connection:
     def check_pong(self) -> None:
         """The ping was a while ago: whoever has said nothing since is gone."""
         if self.heard_at < self._pinged_at:
-            self.close(4408)
+            self.close(4408, "does not answer")
 
-    def close(self, code: int) -> None:
-        """Say goodbye with ``code``; the client has a moment to answer, then the connection is cut."""
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye with ``code``; the client has a moment to answer, then the connection is cut.
+
+        ``reason`` is for the metrics, where the code alone leaves it open.
+        """
         if self.is_closing:
             return
         self.is_closing = True
-        _closed.labels(code).inc()
+        _closed.labels(code, reason).inc()
         if self._protocol.state is not State.OPEN:
             self._hang_up()
             return
@@ -118,7 +121,7 @@ class Connection:
         """The text that ``frame`` completes, if it does."""
         is_scrap = frame.opcode is not Opcode.TEXT or not frame.fin
         if is_scrap and not self._scraps.take(self.heard_at):
-            self.close(4429)
+            self.close(4429, "too many scraps")
         if frame.opcode is Opcode.BINARY:
             self.close(1003)
         if self.is_closing or frame.opcode not in (Opcode.TEXT, Opcode.CONT):
@@ -194,7 +197,7 @@ class Connection:
         self._outbox.clear()
         self._outbox.append(first)
         self._outbox_bytes = len(first)
-        self.close(4408)
+        self.close(4408, "does not read")
 
     def _write_outbox(self) -> None:
         try:

@@ -93,19 +93,19 @@ class Session:
             commands=surroundings.commands,
             fanout=surroundings.fanout,
             answered=self._answered,
-            given_up=partial(self.close, 1013),
+            given_up=partial(self.close, 1013, "not answered"),
         )
         self._rate = TokenBucket(settings.messages_per_second, settings.message_burst, now=now)
         self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=now)
         self._malformed = TokenBucket(MALFORMED_PER_SECOND, MALFORMED_AT_ONCE, now=now)
 
-    def run(self, refusal: int | None, *, on_authenticated: Callable[[], None]) -> None:
-        """Serve the client until it is gone, or turn it away with the close code ``refusal``."""
+    def run(self, refusal: tuple[int, str] | None, *, on_authenticated: Callable[[], None]) -> None:
+        """Serve the client until it is gone, or turn it away with the close code and the reason of ``refusal``."""
         try:
             self._connection.open()
             texts = self._connection.texts()
             if refusal:
-                self.close(refusal)
+                self.close(*refusal)
             elif ticket := self._shown(texts):
                 self._take_part(texts, ticket, on_authenticated)
             for _ in texts:
@@ -141,7 +141,7 @@ class Session:
         try:
             self._here.fanout.add(self, BIND_SECONDS)
         except Unavailable:
-            self.close(1013)
+            self.close(1013, "not listening")
             return
         try:
             # We hear the bus already: what arrives meanwhile is held, so nothing falls between list and socket.
@@ -167,7 +167,7 @@ class Session:
                 # So that what each of their messages needs is known before there is one.
                 _aside(self._here.policy.recent)
         except (Unavailable, RemoteProblem):
-            self.close(1013)
+            self.close(1013, "not admitted")
             return None
         return standings
 
@@ -210,7 +210,7 @@ class Session:
         except frames.Malformed as error:
             self._reject(error.client_id, "malformed")
             if not self._malformed.take(self._connection.heard_at):
-                self.close(4429)
+                self.close(4429, "too many malformed frames")
             return
         match frame:
             case frames.Say():
@@ -227,7 +227,7 @@ class Session:
     def _too_fast(self, text: str) -> None:
         self._reject(frames.client_id_in(text), "too-fast")
         if not self._refusals.take(self._connection.heard_at):
-            self.close(4429)
+            self.close(4429, "too many frames")
 
     def _reject(self, client_id: str | None, code: str, detail: str = "", **names: str) -> None:
         detail = detail or frames.REJECTIONS[code]
@@ -395,7 +395,7 @@ class Session:
     def ping(self, now: float) -> None:
         """Ask the client for a sign of life; a ticket is good for some hours only."""
         if now > self._expires_at:
-            self.close(1012)
+            self.close(1012, "time for a fresh ticket")
         else:
             self._connection.ping(now)
 
@@ -410,17 +410,17 @@ class Session:
         elif len(self._early) < OUTBOX_FRAMES:
             self._early.append(data)
         else:
-            self.close(1013)
+            self.close(1013, "too much before ready")
 
     def tell(self, data: bytes) -> None:
         """Send that a conversation is not as it was."""
         self._stood = None
         self.send(data)
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """End the session: nothing that waits for its turn is sent any more."""
         self._turns.stop()
-        self._connection.close(code)
+        self._connection.close(code, reason)
 
     def _resume(self, conversation_id: str, view: View) -> None:
         if ready := view.release():
@@ -446,7 +446,7 @@ class Session:
                     continue
             fruitless += 1
             if fruitless > CATCH_UP_ATTEMPTS:
-                self.close(1013)
+                self.close(1013, "no history")
             gevent.sleep(0.05 * 2**fruitless)
         if self.views.get(conversation_id) is view and not self._connection.is_closing:
             self._let_go(conversation_id, view)

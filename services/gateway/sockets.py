@@ -118,15 +118,17 @@ class Sockets:
         finally:
             self._leave(session, address)
 
-    def _refusal(self, address: str) -> int | None:
-        """The close code with which a new socket is turned away, if it is."""
+    def _refusal(self, address: str) -> tuple[int, str] | None:
+        """The close code with which a new socket is turned away, and why, if it is."""
         if self._is_draining:
-            return 1012
-        unauthenticated = self._unauthenticated.total()
-        is_full = len(self._open) >= self._settings.connections * CAPACITY_USED
-        is_crowded = unauthenticated >= self._settings.unauthenticated_sockets
-        is_greedy = self._unauthenticated[address] >= self._settings.unauthenticated_sockets_per_address
-        return 1013 if is_full or is_crowded or is_greedy else None
+            return 1012, "draining"
+        if len(self._open) >= self._settings.connections * CAPACITY_USED:
+            return 1013, "full"
+        if self._unauthenticated.total() >= self._settings.unauthenticated_sockets:
+            return 1013, "too many without a ticket"
+        if self._unauthenticated[address] >= self._settings.unauthenticated_sockets_per_address:
+            return 1013, "too many of one address without a ticket"
+        return None
 
     def _authenticated(self, session: Session, address: str) -> None:
         self._no_longer_unauthenticated(address)
@@ -165,7 +167,7 @@ class Sockets:
         self._is_draining = True
         spread = min(seconds, len(self._open) / CLOSES_PER_SECOND)
         for session in tuple(self._open):
-            gevent.spawn_later(random.uniform(0, spread), session.close, 1012)  # noqa: S311
+            gevent.spawn_later(random.uniform(0, spread), session.close, 1012, "draining")  # noqa: S311
 
 
 def _request_of(environ: dict[str, Any]) -> Request:

@@ -32,6 +32,7 @@ class FakeConnection:
         self.is_closing = False
         self.sent: list[dict[str, Any]] = []
         self.closed: list[int] = []
+        self.reason = ""
         self.pings = 0
 
     def open(self) -> None:
@@ -67,9 +68,10 @@ class FakeConnection:
     def check_pong(self) -> None:
         return
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         if not self.is_closing:
             self.closed.append(code)
+            self.reason = reason
             self.is_closing = True
 
     def kinds(self) -> list[str]:
@@ -228,13 +230,13 @@ def test_a_socket_is_sent_away_while_the_bus_or_a_service_is_missing(context):
     session, connection = a_session(context)
     session._here.fanout.add = _unavailable
     run(session)
-    assert connection.closed == [1013]
+    assert (connection.closed, connection.reason) == ([1013], "not listening")
 
     context = a_context()
     context.chat.failure = Unavailable()
     session, connection = a_session(context)
     run(session)
-    assert connection.closed == [1013]
+    assert (connection.closed, connection.reason) == ([1013], "not admitted")
 
 
 def _unavailable(*_: object) -> None:
@@ -261,7 +263,7 @@ def test_a_message_that_is_not_taken_ends_the_socket_and_what_waits_behind_it_is
         context, SAID | {"client_id": "1"}, fail, SAID | {"client_id": "2"}, SAID | {"client_id": "3"}
     )
     run(session)
-    assert connection.closed == [1013]
+    assert (connection.closed, connection.reason) == ([1013], "not answered")
     assert [command.client_id for _, command in context.bus.sent] == ["1"]
 
 

@@ -397,7 +397,7 @@ class TestProtocol:
 def test_who_does_not_read_is_told_that_it_is_too_slow_and_holds_up_nobody(gateway, world):
     cid = world.conversation(visitor_id="lazy", operator={"id": "elsewhere", "name": "Otto"})
     other = world.conversation()
-    before = closed_with(gateway, 4408)
+    before = closed_for(gateway, 4408, "does not read")
     with (
         Raw(gateway, receives=65536).shake_hands() as lazy,
         gateway.socket("operator", "operator-1") as busy,
@@ -406,7 +406,7 @@ def test_who_does_not_read_is_told_that_it_is_too_slow_and_holds_up_nobody(gatew
         lazy.authenticate(world.ticket(subject="lazy"))
         flood = pool.submit(world.say_much, cid, 600, "x" * 4000)
         slowest = pool.submit(slowest_of, busy, other, 40)
-        eventually(lambda: closed_with(gateway, 4408) > before, timeout=30)
+        eventually(lambda: closed_for(gateway, 4408, "does not read") > before, timeout=30)
         assert lazy.until_closed() == 4408
         assert slowest.result() < 5
         flood.result()
@@ -448,8 +448,8 @@ def test_the_end_of_a_client_without_a_goodbye_is_noticed(gateway, world):
     eventually(lambda: measured(gateway, "velaro_gateway_sockets ") <= before)
 
 
-def closed_with(gateway: Gateway, code: int) -> float:
-    return measured(gateway, f'velaro_gateway_sockets_closed_total{{code="{code}"}}')
+def closed_for(gateway: Gateway, code: int, reason: str) -> float:
+    return measured(gateway, f'velaro_gateway_sockets_closed_total{{code="{code}",reason="{reason}"}}')
 
 
 def measured(gateway: Gateway, name: str) -> float:

@@ -14,7 +14,8 @@ from uuid import uuid4
 import msgspec
 import pika
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FrameLocator, expect
+from playwright.sync_api import Page as Tab
 
 from chassis.bus import Bus
 from chassis.clock import now
@@ -386,26 +387,56 @@ def test_the_certificate_of_a_minors_erasure_names_nobody(operator: Operator, mi
     assert done["removed"]["conversations"] == 1
 
 
-def test_in_the_browser_the_operator_confirms_and_the_visitor_is_told_kindly(browser: Browser, demo_site: dict) -> None:
+def talk_on_screen(browser: Browser, site: dict, name: str) -> tuple[Tab, FrameLocator, Tab]:
+    """The shop, the widget in it, and the console of the operator who is told an age there."""
     shop = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
     console = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    screens.sign_in(console, demo_site)
-    name = f"heron{uuid4().hex[:12]}"
-    widget = screens.start_chat(shop, demo_site, name)
+    screens.sign_in(console, site)
+    widget = screens.start_chat(shop, site, name)
     screens.say(widget, "I am twelve")
     console.get_by_test_id("queue-item").filter(has_text=name).first.click()
     console.get_by_test_id("accept").click()
     expect(console.get_by_test_id("message").filter(has_text="I am twelve")).to_be_visible()
+    return shop, widget, console
 
+
+def flag_on_screen(console: Tab) -> None:
     console.get_by_test_id("flag-minor").click()
     shot(console, "console-flag-minor")
     console.get_by_test_id("flag-minor-confirm").click()
+
+
+def shows_nothing_of_it(console: Tab, name: str) -> None:
+    expect(console.get_by_text("This conversation was erased.")).to_be_visible(timeout=30_000)
+    expect(console.get_by_test_id("message")).to_have_count(0)
+    expect(console.get_by_test_id("queue-item").filter(has_text=name)).to_have_count(0)
+
+
+def test_in_the_browser_the_operator_confirms_and_the_visitor_is_told_kindly(browser: Browser, demo_site: dict) -> None:
+    name = f"heron{uuid4().hex[:12]}"
+    shop, widget, console = talk_on_screen(browser, demo_site, name)
+    flag_on_screen(console)
 
     told = widget.get_by_test_id("erased")
     expect(told).to_have_attribute("data-reason", "minor")
     expect(told).to_contain_text("18 or older")
     shot(shop, "widget-minor")
-    expect(console.get_by_text("This conversation was erased.")).to_be_visible()
-    expect(console.get_by_test_id("message")).to_have_count(0)
-    expect(console.get_by_test_id("queue-item").filter(has_text=name)).to_have_count(0)
+    shows_nothing_of_it(console, name)
     assert "I am twelve" not in shop.evaluate("() => JSON.stringify(sessionStorage)")
+
+
+def test_in_the_browser_nothing_stays_on_a_screen_that_was_offline_meanwhile(browser: Browser, demo_site: dict) -> None:
+    name = f"heron{uuid4().hex[:12]}"
+    _, widget, console = talk_on_screen(browser, demo_site, name)
+    elsewhere = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    screens.sign_in(elsewhere, demo_site)
+    expect(elsewhere.get_by_test_id("operator")).to_be_visible()
+    elsewhere.goto(console.url)
+    expect(elsewhere.get_by_test_id("message").filter(has_text="I am twelve")).to_be_visible()
+    elsewhere.context.set_offline(True)
+    flag_on_screen(console)
+    expect(widget.get_by_test_id("erased")).to_be_visible()
+
+    elsewhere.context.set_offline(False)
+    shows_nothing_of_it(elsewhere, name)
+    shot(elsewhere, "console-erased-meanwhile")

@@ -272,6 +272,20 @@ describe("receiving", () => {
     expect(connection.follow("k").view.value.status).toBe("closed");
   });
 
+  it("takes from the screen what was erased while it was away", async () => {
+    server.store("a", "nobody's business");
+    await live();
+    connection.send("k", "this neither");
+    vi.spyOn(server, "take").mockImplementation((socket, frame) => {
+      if (frame.type === "auth") socket.say({ type: "ready", conversations: [], heartbeat_s: 25 });
+      if (frame.type === "sync") socket.say({ type: "rejected", client_id: null, conversation_id: "k", code: "not-found", detail: "No." });
+    });
+    server.socket.drop(1012);
+    await settle(5_000);
+    expect(connection.follow("k").view.value).toMatchObject({ status: "erased", messages: [], outgoing: [] });
+    expect(sessionStorage.length).toBe(0);
+  });
+
   it("does not go back to the queue because of a position that arrives late", async () => {
     await live();
     server.socket.say({ type: "conversation", conversation_id: "k", status: "active", operator: { id: "o-1", name: "Maya" } });
@@ -409,6 +423,18 @@ describe("without a socket", () => {
     server.store("b", "two", OPERATOR);
     await polling();
     expect(texts()).toEqual(["one", "two"]);
+  });
+
+  it("takes from the screen what is not there any more", async () => {
+    server.store("a", "nobody's business");
+    await polling();
+    expect(texts()).toEqual(["nobody's business"]);
+    server.transport.history = () => Promise.reject(problem(404, "not-found"));
+    // Any news ends the poll that waits.
+    connection.follow("another");
+    await settle(2_000);
+    expect(connection.follow("k").view.value).toMatchObject({ status: "erased", messages: [] });
+    expect(connection.state.value).toBe("polling");
   });
 
   it("posts what waits in order, and once", async () => {

@@ -162,9 +162,10 @@ export class Connection {
     const log = client_id === null ? this.#logs.get(conversation_id ?? "") : this.#logOf(client_id);
     if (!log) return;
     if (PASSING.has(code)) return this.#tryLater(log, client_id);
-    if (client_id === null) return;
+    // Erased while nobody could tell us, so it leaves the screen now.
+    if (client_id === null) return void (code === "not-found" && log.moveTo("erased"));
     this.#outbox.settle(log, client_id);
-    log.fail(client_id, detail || "This message was not accepted.");
+    log.fail(client_id, detail);
     this.#flush(log);
   }
 

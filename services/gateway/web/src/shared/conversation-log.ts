@@ -64,15 +64,15 @@ export class ConversationLog {
     this.change({ outgoing: [...this.view.value.outgoing, outgoing] });
   }
 
-  /** Whether the message was one of ours. */
-  fail(clientId: string, reason: string): boolean {
-    return this.#alter(clientId, { state: "failed", reason });
+  fail(clientId: string, reason: string): void {
+    this.#alter(clientId, { state: "failed", reason });
   }
 
   delay(clientId: string): void {
     this.#alter(clientId, { is_late: true });
   }
 
+  /** Whether the message was one of ours. */
   retry(clientId: string): boolean {
     return this.#alter(clientId, { state: "sending", reason: "" });
   }
@@ -81,12 +81,12 @@ export class ConversationLog {
   moveTo(status: Status): boolean {
     if (isOvertaken(status, this.view.value.status)) return false;
     if (status !== this.view.value.status) this.change({ status, position: null });
-    if (status === "erased") this.clear();
+    if (status === "erased") this.#clear();
     return true;
   }
 
   /** Nothing of it may stay on a screen, nor be asked for again. */
-  private clear(): void {
+  #clear(): void {
     this.#held.clear();
     this.#announced = 0;
     this.change({ messages: [], outgoing: [] });

@@ -85,6 +85,7 @@ export class Polling {
     } catch (error) {
       if (!isGone(error)) throw error;
       this.#forget(conversationId, cursor);
+      this.hear({ type: "conversation", conversation_id: conversationId, status: "erased" });
       return false;
     }
   }
