@@ -4,25 +4,25 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from services.gateway import schemas
 from services.gateway.bootstrap import context
 from services.gateway.routes import access
+from services.gateway.schemas.audit import AuditHeadOut, AuditOut, AuditQuery
 
 blueprint = APIBlueprint("audit", __name__, url_prefix="/api/v1/audit")
 
 
 @blueprint.get("")
-@blueprint.input(schemas.AuditQuery, location="query")
-@blueprint.output(schemas.AuditOut)
+@blueprint.input(AuditQuery, location="query")
+@blueprint.output(AuditOut)
 @blueprint.doc(security=access.SESSION)
-def list_entries(query_data: schemas.AuditQuery) -> Any:
+def list_entries(query_data: AuditQuery) -> Any:
     """What operators did, and what was disclosed, the newest first; each entry holds the hash of the one before it."""
     caller = access.operator(None, *access.ADMINS)
     return context().audit.entries(caller, query_data.model_dump(mode="json"))
 
 
 @blueprint.get("/head")
-@blueprint.output(schemas.AuditHeadOut)
+@blueprint.output(AuditHeadOut)
 @blueprint.doc(security=access.SESSION)
 def show_head() -> Any:
     """Number and hash of the last entry, as they were when they were last signed; null before the first time."""
@@ -30,7 +30,7 @@ def show_head() -> Any:
 
 
 @blueprint.post("/heads")
-@blueprint.output(schemas.AuditHeadOut, 201)
+@blueprint.output(AuditHeadOut, 201)
 @blueprint.doc(security=access.SESSION)
 def sign_head() -> Any:
     """Sign number and hash of the last entry. Whoever keeps this can have shown that nothing before it was changed."""

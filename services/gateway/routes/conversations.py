@@ -6,9 +6,11 @@ from apiflask import APIBlueprint
 
 from chassis.ids import new_id
 from contracts.chat import AcceptConversation, ConversationAccepted, ConversationErased, FlagMinor
-from services.gateway import schemas
 from services.gateway.bootstrap import context
 from services.gateway.routes import access, talking
+from services.gateway.schemas.captures import ConversationVisitOut
+from services.gateway.schemas.conversations import ChangedOut, ConversationOut, ConversationsOut, ConversationsQuery
+from services.gateway.schemas.messages import HistoryOut, HistoryQuery, MessageIn, PostedOut
 
 blueprint = APIBlueprint("conversations", __name__, url_prefix="/api/v1/conversations")
 
@@ -19,10 +21,10 @@ CLOSED = "The conversation is closed."
 
 
 @blueprint.get("")
-@blueprint.input(schemas.ConversationsQuery, location="query")
-@blueprint.output(schemas.ConversationsOut)
+@blueprint.input(ConversationsQuery, location="query")
+@blueprint.output(ConversationsOut)
 @blueprint.doc(security=access.OPERATOR)
-def list_conversations(query_data: schemas.ConversationsQuery) -> Any:
+def list_conversations(query_data: ConversationsQuery) -> Any:
     """The customer's conversations."""
     caller = access.operator("conversations")
     return context().chat.conversations(
@@ -31,7 +33,7 @@ def list_conversations(query_data: schemas.ConversationsQuery) -> Any:
 
 
 @blueprint.get("/<opaque:conversation_id>", endpoint="conversation")
-@blueprint.output(schemas.ConversationOut)
+@blueprint.output(ConversationOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
 def show_conversation(conversation_id: str) -> Any:
     """How a conversation stands."""
@@ -39,7 +41,7 @@ def show_conversation(conversation_id: str) -> Any:
 
 
 @blueprint.get("/<opaque:conversation_id>/visit")
-@blueprint.output(schemas.ConversationVisitOut)
+@blueprint.output(ConversationVisitOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: f"{FOREIGN} Or it is sealed, and its transcript has this."})
 def show_visit(conversation_id: str) -> Any:
     """What was captured of the visitor, and the pages of their visit so far."""
@@ -47,7 +49,7 @@ def show_visit(conversation_id: str) -> Any:
 
 
 @blueprint.post("/<opaque:conversation_id>/accept")
-@blueprint.output(schemas.ChangedOut)
+@blueprint.output(ChangedOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: "It is closed, or another operator has it."})
 def accept(conversation_id: str) -> Any:
     """Take a conversation from the queue."""
@@ -71,26 +73,26 @@ def _accepted(event: ConversationAccepted) -> dict[str, Any]:
 
 
 @blueprint.post("/<opaque:conversation_id>/messages")
-@blueprint.input(schemas.MessageIn)
-@blueprint.output(schemas.PostedOut, 201)
+@blueprint.input(MessageIn)
+@blueprint.output(PostedOut, 201)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: CLOSED})
-def post_message(conversation_id: str, json_data: schemas.MessageIn) -> Any:
+def post_message(conversation_id: str, json_data: MessageIn) -> Any:
     """Say something. Saying it again under the same ``client_id`` says it once and gives the same answer."""
     caller = access.operator("conversations", *access.SPEAKERS)
     return talking.post_message(caller, conversation_id, json_data, status_route=MESSAGES, here=context())
 
 
 @blueprint.get("/<opaque:conversation_id>/messages", endpoint="messages")
-@blueprint.input(schemas.HistoryQuery, location="query")
-@blueprint.output(schemas.HistoryOut)
+@blueprint.input(HistoryQuery, location="query")
+@blueprint.output(HistoryOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
-def list_messages(conversation_id: str, query_data: schemas.HistoryQuery) -> Any:
+def list_messages(conversation_id: str, query_data: HistoryQuery) -> Any:
     """What was said after ``after``; if nothing yet, waits up to ``wait`` seconds for news."""
     return talking.history(access.operator("conversations"), conversation_id, query_data, here=context())
 
 
 @blueprint.post("/<opaque:conversation_id>/close")
-@blueprint.output(schemas.ChangedOut)
+@blueprint.output(ChangedOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: CLOSED})
 def close_conversation(conversation_id: str) -> Any:
     """End the conversation."""
@@ -99,7 +101,7 @@ def close_conversation(conversation_id: str) -> Any:
 
 
 @blueprint.post("/<opaque:conversation_id>/flag-minor")
-@blueprint.output(schemas.ChangedOut)
+@blueprint.output(ChangedOut)
 @blueprint.doc(security=access.OPERATOR, responses={202: "Not known yet whether it is erased.", 404: FOREIGN})
 def flag_minor(conversation_id: str) -> Any:
     """The visitor is under 18: end the conversation, and erase everything there is of them. It cannot be undone."""

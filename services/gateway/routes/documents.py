@@ -8,9 +8,10 @@ from apiflask import APIBlueprint
 from flask import Response, current_app, make_response, render_template, request
 
 from chassis.problems import Problem
-from services.gateway import asyncapi, schemas
+from services.gateway import asyncapi
 from services.gateway.bootstrap import context
 from services.gateway.routes.pages import set_policy
+from services.gateway.schemas.policy import PolicyOut, PolicyVersionOut, PolicyVersionsOut
 from services.gateway.sockets import PATH, REFUSED, VERSION
 
 blueprint = APIBlueprint("documents", __name__, template_folder="../templates")
@@ -26,21 +27,21 @@ REFUSALS = {
 
 
 @blueprint.get("/api/v1/policy")
-@blueprint.output(schemas.PolicyOut)
+@blueprint.output(PolicyOut)
 def policy() -> Any:
     """The privacy policy in force, and the one to come; public."""
     return context().policy.recent()
 
 
 @blueprint.get("/api/v1/policy/versions")
-@blueprint.output(schemas.PolicyVersionsOut)
+@blueprint.output(PolicyVersionsOut)
 def policy_versions() -> Any:
     """Every version of the privacy policy that was ever posted, the newest first; public."""
     return context().policy.versions()
 
 
 @blueprint.get("/api/v1/policy/versions/<opaque:version>")
-@blueprint.output(schemas.PolicyVersionOut)
+@blueprint.output(PolicyVersionOut)
 @blueprint.doc(responses={404: "No such version."})
 def policy_version(version: str) -> Any:
     """One version of the privacy policy; public."""

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from apiflask import APIBlueprint
 
-from services.gateway import schemas
 from services.gateway.bootstrap import context
 from services.gateway.routes import access
+from services.gateway.schemas.erasures import ErasuresOut, ErasuresQuery, KeysOut
 
 blueprint = APIBlueprint("erasures", __name__)
 
@@ -15,10 +15,10 @@ SIGNERS = ("chat", "accounts")
 
 
 @blueprint.get("/api/v1/erasures")
-@blueprint.input(schemas.ErasuresQuery, location="query")
-@blueprint.output(schemas.ErasuresOut)
+@blueprint.input(ErasuresQuery, location="query")
+@blueprint.output(ErasuresOut)
 @blueprint.doc(security=access.OPERATOR)
-def list_erasures(query_data: schemas.ErasuresQuery) -> Any:
+def list_erasures(query_data: ErasuresQuery) -> Any:
     """How many visitors and conversations of the customer were erased, day by day, the latest first."""
     caller = access.operator("transcripts")
     days = context().chat.erased_counts(caller, before=query_data.before, limit=query_data.limit)["days"]
@@ -26,7 +26,7 @@ def list_erasures(query_data: schemas.ErasuresQuery) -> Any:
 
 
 @blueprint.get("/api/v1/certificate-keys")
-@blueprint.output(schemas.KeysOut)
+@blueprint.output(KeysOut)
 def list_keys() -> Any:
     """The public keys with which anybody can check what we sign, as a JWK set: certificates, heads, bundles."""
     every = msgspec.json.decode(context().settings.service_keys)["keys"]

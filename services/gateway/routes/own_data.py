@@ -11,10 +11,10 @@ from chassis.clock import now
 from chassis.http import RemoteProblem
 from chassis.problems import Problem
 from contracts.chat import ErasureReason
-from services.gateway import schemas
 from services.gateway.bootstrap import Context, context
 from services.gateway.clients import CONVERSATIONS_PAGE
 from services.gateway.routes import access, remembering
+from services.gateway.schemas.own_data import CopyOut, ErasureOut
 
 blueprint = APIBlueprint("own_data", __name__, url_prefix="/api/v1/widget")
 
@@ -26,7 +26,7 @@ TOO_YOUNG = (
 
 
 @blueprint.get("/copy")
-@blueprint.output(schemas.CopyOut)
+@blueprint.output(CopyOut)
 @blueprint.doc(security=access.VISITOR, responses={429: "Too many copies for one visitor."})
 def copy_own_data() -> Any:
     """Everything there is of the visitor who asks: visits, conversations, answers, and what was captured."""
@@ -81,7 +81,7 @@ def _messages(caller: Caller, conversation_id: str, here: Context) -> Iterator[A
 
 
 @blueprint.post("/erasure")
-@blueprint.output(schemas.ErasureOut, 202)
+@blueprint.output(ErasureOut, 202)
 @blueprint.doc(security=access.VISITOR)
 def ask_erasure() -> Any:
     """Erase everything there is of the visitor who asks. After it their token only shows how that stands."""
@@ -95,7 +95,7 @@ def ask_erasure() -> Any:
 
 
 @blueprint.get("/erasure")
-@blueprint.output(schemas.ErasureOut)
+@blueprint.output(ErasureOut)
 @blueprint.doc(security=access.VISITOR, responses={404: "No erasure was asked for, or it was long ago."})
 def show_erasure() -> Any:
     """How the erasure stands; when it is done, with a certificate that anybody can check."""

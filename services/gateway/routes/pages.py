@@ -9,9 +9,11 @@ from flask import Response, make_response, redirect, render_template, send_from_
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from services.gateway import cookies, schemas
+from services.gateway import cookies
 from services.gateway.bootstrap import context
 from services.gateway.routes import access
+from services.gateway.schemas.policy import PolicyVersionOut, PolicyVersionsOut
+from services.gateway.schemas.widget import SiteQuery
 
 blueprint = APIBlueprint("pages", __name__, template_folder="../templates", enable_openapi=False)
 
@@ -62,9 +64,9 @@ def desk() -> Response:
 def policy(version: str | None = None) -> Response:
     """The privacy policy for everybody, in force or as it is called, with all versions; without any script."""
     here = context()
-    versions = schemas.PolicyVersionsOut.model_validate(here.policy.versions()).versions
+    versions = PolicyVersionsOut.model_validate(here.policy.versions()).versions
     chosen = version or next(each.version for each in versions if each.state == "in-force")
-    shown = schemas.PolicyVersionOut.model_validate(here.policy.version(chosen))
+    shown = PolicyVersionOut.model_validate(here.policy.version(chosen))
     # Markup in the text is shown as it is typed, and an address that is none of the web's is no link.
     text = Markup(MarkdownIt("commonmark", {"html": False}).disable("image").render(shown.text))  # noqa: S704
     return plain_page("policy.html", shown=shown, versions=versions, text=text)
@@ -95,8 +97,8 @@ def demo() -> Response:
 
 
 @blueprint.get("/widget/v1/frame")
-@blueprint.input(schemas.SiteQuery, location="query")
-def frame(query_data: schemas.SiteQuery) -> Response:
+@blueprint.input(SiteQuery, location="query")
+def frame(query_data: SiteQuery) -> Response:
     """The chat page; only this site's pages may show it."""
     site = context().accounts.site(query_data.site)
     if site is None:

@@ -12,10 +12,12 @@ from apiflask import APIBlueprint
 from flask import Response, after_this_request, request
 
 from chassis.auth import Caller
-from services.gateway import cookies, schemas
+from services.gateway import cookies
 from services.gateway.bootstrap import Context, context
 from services.gateway.clients import NewCookie, Site
 from services.gateway.routes import access
+from services.gateway.schemas.fields import OPAQUE_SCHEMA
+from services.gateway.schemas.widget import InvitedOut, SiteQuery
 
 blueprint = APIBlueprint("remembering", __name__, url_prefix="/api/v1/widget")
 
@@ -89,7 +91,7 @@ def delete_cookie_of(site_id: str, here: Context) -> None:
     """Have the answer to this request delete the cookie of the site, if there is one: its visitor is erased."""
     prefix = cookies.VISITOR.called(here.settings, "x").removesuffix("x")
     keys = [name.removeprefix(prefix) for name in request.cookies if name.startswith(prefix)]
-    sites = (here.accounts.site(key) for key in keys if re.fullmatch(schemas.OPAQUE_SCHEMA, key))
+    sites = (here.accounts.site(key) for key in keys if re.fullmatch(OPAQUE_SCHEMA, key))
     for site in [site for site in sites if site is not None and site.site_id == site_id]:
 
         @after_this_request
@@ -99,10 +101,10 @@ def delete_cookie_of(site_id: str, here: Context) -> None:
 
 
 @blueprint.delete("/cookie")
-@blueprint.input(schemas.SiteQuery, location="query")
+@blueprint.input(SiteQuery, location="query")
 @blueprint.output({}, 204)
 @blueprint.doc(responses={403: "Asked from a page that is not ours.", 404: "No such site."})
-def withdraw(query_data: schemas.SiteQuery) -> Response:
+def withdraw(query_data: SiteQuery) -> Response:
     """Withdraw the consent to this site's cookie: it is deleted, and stands for nobody any more."""
     here = context()
     access.refuse_other_origins(is_silence_fine=False)
@@ -115,10 +117,10 @@ def withdraw(query_data: schemas.SiteQuery) -> Response:
 
 
 @blueprint.post("/invitations")
-@blueprint.input(schemas.SiteQuery, location="query")
-@blueprint.output(schemas.InvitedOut)
+@blueprint.input(SiteQuery, location="query")
+@blueprint.output(InvitedOut)
 @blueprint.doc(security=access.VISITOR, responses={404: "No such site, or not this visitor's."})
-def invite(query_data: schemas.SiteQuery) -> dict[str, bool]:
+def invite(query_data: SiteQuery) -> dict[str, bool]:
     """Whether the site's invitation may be shown to this visitor now: as often as the site says, and no more."""
     here = context()
     caller, visitor = access.visitor()

@@ -9,19 +9,27 @@ from flask import Response
 
 from chassis.http import RemoteProblem
 from chassis.problems import Problem, Unavailable
-from services.gateway import cookies, schemas
+from services.gateway import cookies
 from services.gateway.bootstrap import context
 from services.gateway.clients import SignIn
 from services.gateway.routes import access
+from services.gateway.schemas.sessions import (
+    IssuedTokenOut,
+    OperatorSignInIn,
+    SessionOut,
+    TicketOut,
+    TokenIn,
+    TokensOut,
+)
 
 blueprint = APIBlueprint("sessions", __name__, url_prefix="/api/v1")
 
 
 @blueprint.post("/sessions")
-@blueprint.input(schemas.OperatorSignInIn)
-@blueprint.output(schemas.SessionOut, 201)
+@blueprint.input(OperatorSignInIn)
+@blueprint.output(SessionOut, 201)
 @blueprint.doc(responses={401: "Wrong e-mail address or password.", 429: "Too many attempts."})
-def sign_in(json_data: schemas.OperatorSignInIn) -> Any:
+def sign_in(json_data: OperatorSignInIn) -> Any:
     """Sign in; the session is in the cookie, which ends with the browser unless it is to ``remember``."""
     here = context()
     access.refuse_other_origins(is_silence_fine=True)
@@ -33,7 +41,7 @@ def sign_in(json_data: schemas.OperatorSignInIn) -> Any:
     return _with_cookie(response, made, is_remembered=json_data.remember)
 
 
-def _signed_in(asked: schemas.OperatorSignInIn) -> SignIn:
+def _signed_in(asked: OperatorSignInIn) -> SignIn:
     try:
         return context().accounts.sign_in(
             email=asked.email,
@@ -56,7 +64,7 @@ def _with_cookie(response: Response, made: SignIn, *, is_remembered: bool) -> Re
 
 
 @blueprint.get("/sessions/current")
-@blueprint.output(schemas.SessionOut)
+@blueprint.output(SessionOut)
 @blueprint.doc(security=access.SESSION)
 def current_session() -> Any:
     """Who is signed in."""
@@ -82,16 +90,16 @@ def sign_out() -> Any:
 
 
 @blueprint.post("/tokens")
-@blueprint.input(schemas.TokenIn)
-@blueprint.output(schemas.IssuedTokenOut, 201)
+@blueprint.input(TokenIn)
+@blueprint.output(IssuedTokenOut, 201)
 @blueprint.doc(security=access.SESSION)
-def issue_token(json_data: schemas.TokenIn) -> Any:
+def issue_token(json_data: TokenIn) -> Any:
     """An API token; it is shown this once. Only somebody signed in can have one made."""
     return context().accounts.create_token(access.operator(None), json_data.model_dump(mode="json", exclude_none=True))
 
 
 @blueprint.get("/tokens")
-@blueprint.output(schemas.TokensOut)
+@blueprint.output(TokensOut)
 @blueprint.doc(security=access.SESSION)
 def list_tokens() -> Any:
     """The API tokens there are, without their secrets."""
@@ -108,7 +116,7 @@ def revoke_token(token_id: str) -> Any:
 
 
 @blueprint.post("/tickets")
-@blueprint.output(schemas.TicketOut, 201)
+@blueprint.output(TicketOut, 201)
 @blueprint.doc(security=access.OPERATOR)
 def issue_ticket() -> Any:
     """A ticket for one socket, good for a minute."""

@@ -10,9 +10,20 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from chassis.auth import Caller
-from services.gateway import schemas
 from services.gateway.bootstrap import Context, context
 from services.gateway.routes import access
+from services.gateway.schemas.fields import LARGEST_VERSION
+from services.gateway.schemas.surveys import (
+    DraftOut,
+    PeriodQuery,
+    ReportOut,
+    ResponsesQuery,
+    SurveyIn,
+    SurveyOut,
+    SurveyResponsesOut,
+    VersionsOut,
+    VersionsQuery,
+)
 
 blueprint = APIBlueprint("surveys", __name__, url_prefix="/api/v1/sites")
 
@@ -35,7 +46,7 @@ def _asked(site_id: str, placement: str, *roles: Any) -> Asked:
 
 
 @blueprint.get(SURVEY)
-@blueprint.output(schemas.SurveyOut)
+@blueprint.output(SurveyOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
 def show_survey(site_id: str, placement: str) -> Any:
     """What the site asks: `pre-chat` before a conversation, `post-chat` after it, `offline` when nobody is there."""
@@ -47,36 +58,36 @@ def show_survey(site_id: str, placement: str) -> Any:
 
 
 @blueprint.put(SURVEY)
-@blueprint.input(schemas.SurveyIn)
-@blueprint.output(schemas.SurveyOut)
+@blueprint.input(SurveyIn)
+@blueprint.output(SurveyOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
-def publish_survey(site_id: str, placement: str, json_data: schemas.SurveyIn) -> Any:
+def publish_survey(site_id: str, placement: str, json_data: SurveyIn) -> Any:
     """Publish a new version of what the site asks; without questions it asks nothing from now on."""
     here, caller = _asked(site_id, placement, *access.ADMINS)
     return here.surveys.publish(caller, site_id, placement, json_data.plain())
 
 
 @blueprint.get(f"{SURVEY}/versions")
-@blueprint.input(schemas.VersionsQuery, location="query")
-@blueprint.output(schemas.VersionsOut)
+@blueprint.input(VersionsQuery, location="query")
+@blueprint.output(VersionsOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
-def list_versions(site_id: str, placement: str, query_data: schemas.VersionsQuery) -> Any:
+def list_versions(site_id: str, placement: str, query_data: VersionsQuery) -> Any:
     """Everything that was ever published there, the newest first."""
     here, caller = _asked(site_id, placement)
     return here.surveys.versions(caller, site_id, placement, query_data.model_dump(mode="json"))
 
 
 @blueprint.get(f"{SURVEY}/versions/<int:version>")
-@blueprint.output(schemas.SurveyOut)
+@blueprint.output(SurveyOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
 def show_version(site_id: str, placement: str, version: int) -> Any:
     """One published version. It never changes."""
     here, caller = _asked(site_id, placement)
-    return here.surveys.version(caller, site_id, placement, min(version, schemas.LARGEST_VERSION))
+    return here.surveys.version(caller, site_id, placement, min(version, LARGEST_VERSION))
 
 
 @blueprint.get(f"{SURVEY}/draft")
-@blueprint.output(schemas.DraftOut)
+@blueprint.output(DraftOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
 def show_draft(site_id: str, placement: str) -> Any:
     """What somebody means to publish there."""
@@ -85,10 +96,10 @@ def show_draft(site_id: str, placement: str) -> Any:
 
 
 @blueprint.put(f"{SURVEY}/draft")
-@blueprint.input(schemas.SurveyIn)
-@blueprint.output(schemas.DraftOut)
+@blueprint.input(SurveyIn)
+@blueprint.output(DraftOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
-def save_draft(site_id: str, placement: str, json_data: schemas.SurveyIn) -> Any:
+def save_draft(site_id: str, placement: str, json_data: SurveyIn) -> Any:
     """Keep questions for later; nobody is asked them. There is one draft, and publishing ends it."""
     here, caller = _asked(site_id, placement, *access.ADMINS)
     return here.surveys.save_draft(caller, site_id, placement, json_data.plain())
@@ -105,30 +116,30 @@ def drop_draft(site_id: str, placement: str) -> Any:
 
 
 @blueprint.get(f"{SURVEY}/responses")
-@blueprint.input(schemas.ResponsesQuery, location="query")
-@blueprint.output(schemas.SurveyResponsesOut)
+@blueprint.input(ResponsesQuery, location="query")
+@blueprint.output(SurveyResponsesOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
-def list_responses(site_id: str, placement: str, query_data: schemas.ResponsesQuery) -> Any:
+def list_responses(site_id: str, placement: str, query_data: ResponsesQuery) -> Any:
     """What visitors answered there, the newest first."""
     here, caller = _asked(site_id, placement)
     return here.surveys.responses(caller, site_id, placement, query_data.model_dump(mode="json"))
 
 
 @blueprint.get(f"{SURVEY}/report")
-@blueprint.input(schemas.PeriodQuery, location="query")
-@blueprint.output(schemas.ReportOut)
+@blueprint.input(PeriodQuery, location="query")
+@blueprint.output(ReportOut)
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
-def show_report(site_id: str, placement: str, query_data: schemas.PeriodQuery) -> Any:
+def show_report(site_id: str, placement: str, query_data: PeriodQuery) -> Any:
     """What the answers come to, question by question."""
     here, caller = _asked(site_id, placement)
     return here.surveys.report(caller, site_id, placement, query_data.model_dump(mode="json"))
 
 
 @blueprint.get(f"{SURVEY}/responses.csv")
-@blueprint.input(schemas.PeriodQuery, location="query")
+@blueprint.input(PeriodQuery, location="query")
 @blueprint.output({}, 200, content_type="text/csv")
 @blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
-def export_responses(site_id: str, placement: str, query_data: schemas.PeriodQuery) -> Any:
+def export_responses(site_id: str, placement: str, query_data: PeriodQuery) -> Any:
     """All responses as a table for spreadsheets, the newest first; one column for each question that was answered."""
     here, caller = _asked(site_id, placement)
     period = query_data.model_dump(mode="json")

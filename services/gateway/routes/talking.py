@@ -15,7 +15,7 @@ from services.gateway.clients import History, Status
 from services.gateway.commands import CommandRefused, NotAnsweredYet
 from services.gateway.fanout import NotListening
 from services.gateway.routes import access
-from services.gateway.schemas import HistoryQuery, MessageIn
+from services.gateway.schemas.messages import HistoryQuery, MessageIn
 
 JSON = "application/json"
 LISTEN_SECONDS = 5.0

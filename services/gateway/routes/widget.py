@@ -10,11 +10,25 @@ from chassis.clock import now
 from chassis.ids import new_id
 from chassis.problems import Problem, Unavailable
 from contracts.chat import AcknowledgePolicy, ConversationOpened, OpenConversation, PolicyAcknowledged
-from services.gateway import cookies, schemas
+from services.gateway import cookies
 from services.gateway.bootstrap import Context, context
 from services.gateway.captures import captured
 from services.gateway.clients import Policy, Site, Visitor
 from services.gateway.routes import access, own_data, remembering, talking
+from services.gateway.schemas.conversations import ChangedOut, ConversationOut, ConversationsOut, ConversationsQuery
+from services.gateway.schemas.messages import HistoryOut, HistoryQuery, MessageIn, PostedOut
+from services.gateway.schemas.sessions import TicketOut
+from services.gateway.schemas.surveys import AnswersIn, OfflineIn, RecordedOut
+from services.gateway.schemas.widget import (
+    AcknowledgementIn,
+    AcknowledgementOut,
+    ConfigOut,
+    ConversationIn,
+    OpenedOut,
+    SiteQuery,
+    VisitIn,
+    VisitOut,
+)
 
 NAME_LENGTH = 80
 blueprint = APIBlueprint("widget", __name__, url_prefix="/api/v1/widget")
@@ -29,10 +43,10 @@ NOTICE = (
 
 
 @blueprint.get("/config")
-@blueprint.input(schemas.SiteQuery, location="query")
-@blueprint.output(schemas.ConfigOut)
+@blueprint.input(SiteQuery, location="query")
+@blueprint.output(ConfigOut)
 @blueprint.doc(responses={404: "No such site."})
-def config(query_data: schemas.SiteQuery) -> dict[str, Any]:
+def config(query_data: SiteQuery) -> dict[str, Any]:
     """What the widget of a site shows, and the policy in force."""
     here = context()
     site = remembering.site_named(query_data.site, here)
@@ -79,8 +93,8 @@ def _policy(policy: Policy) -> dict[str, Any]:
 
 
 @blueprint.post("/visits")
-@blueprint.input(schemas.VisitIn)
-@blueprint.output(schemas.VisitOut, 201)
+@blueprint.input(VisitIn)
+@blueprint.output(VisitOut, 201)
 @blueprint.doc(
     responses={
         404: "No such site.",
@@ -88,7 +102,7 @@ def _policy(policy: Policy) -> dict[str, Any]:
         429: "Too many visits from one address.",
     }
 )
-def begin_visit(json_data: schemas.VisitIn) -> Response:
+def begin_visit(json_data: VisitIn) -> Response:
     """Begin a visit, or go on with it on another page. Whoever brings a token, or the cookie they agreed to, is known.
 
     With ``cookies_consent`` the visitor gets that cookie, where the site wants one and no Global Privacy Control
@@ -115,7 +129,7 @@ def begin_visit(json_data: schemas.VisitIn) -> Response:
     return remembering.answer(body, site, cookie=cookie, is_dead=is_dead, here=here)
 
 
-def _visit(site: Site, asked: schemas.VisitIn, token: str) -> dict[str, Any]:
+def _visit(site: Site, asked: VisitIn, token: str) -> dict[str, Any]:
     secret = remembering.usable_secret(site)
     return {
         "site_id": site.site_id,
@@ -132,8 +146,8 @@ def _visit(site: Site, asked: schemas.VisitIn, token: str) -> dict[str, Any]:
 
 
 @blueprint.post("/conversations")
-@blueprint.input(schemas.ConversationIn)
-@blueprint.output(schemas.OpenedOut, 201)
+@blueprint.input(ConversationIn)
+@blueprint.output(OpenedOut, 201)
 @blueprint.doc(
     security=access.VISITOR,
     responses={
@@ -141,7 +155,7 @@ def _visit(site: Site, asked: schemas.VisitIn, token: str) -> dict[str, Any]:
         409: "The policy in force is not acknowledged, or an answer tells of an age under 18.",
     },
 )
-def open_conversation(json_data: schemas.ConversationIn) -> Any:
+def open_conversation(json_data: ConversationIn) -> Any:
     """Open a conversation: 409 unless the policy in force is acknowledged, 422 for answers that do not fit."""
     here = context()
     caller, visitor = access.visitor()
@@ -162,7 +176,7 @@ def _check_acknowledged(version: str | None, here: Context) -> None:
         raise Problem(409, "policy-not-acknowledged", detail, policy_version=in_force)
 
 
-def _opening(asked: schemas.ConversationIn, visitor: Visitor) -> OpenConversation:
+def _opening(asked: ConversationIn, visitor: Visitor) -> OpenConversation:
     return OpenConversation(
         command_id=new_id(),
         customer_id=visitor.customer_id,
@@ -184,7 +198,7 @@ def _name_given(answers: dict[str, Any] | None) -> str:
     return " ".join(name.split())[:NAME_LENGTH] if isinstance(name, str) else ""
 
 
-def _record_answers(caller: Caller, command: OpenConversation, asked: schemas.ConversationIn, here: Context) -> None:
+def _record_answers(caller: Caller, command: OpenConversation, asked: ConversationIn, here: Context) -> None:
     """Hand the answers to surveys, who knows whether they fit; no answers may not fit either."""
     if asked.answers or here.surveys.recent_survey(caller, command.site_id, "pre-chat"):
         _record(caller, command.site_id, "pre-chat", command.conversation_id, asked, here)
@@ -195,7 +209,7 @@ def _record(
     site_id: str,
     placement: str,
     conversation_id: str,
-    asked: schemas.ConversationIn | schemas.AnswersIn,
+    asked: ConversationIn | AnswersIn,
     here: Context,
 ) -> Any:
     body = {
@@ -220,10 +234,10 @@ def _opened(caller: Caller, event: ConversationOpened, here: Context) -> Any:
 
 
 @blueprint.get("/conversations")
-@blueprint.input(schemas.ConversationsQuery, location="query")
-@blueprint.output(schemas.ConversationsOut)
+@blueprint.input(ConversationsQuery, location="query")
+@blueprint.output(ConversationsOut)
 @blueprint.doc(security=access.VISITOR)
-def list_conversations(query_data: schemas.ConversationsQuery) -> Any:
+def list_conversations(query_data: ConversationsQuery) -> Any:
     """The visitor's own conversations."""
     caller, _ = access.visitor()
     return context().chat.conversations(
@@ -232,7 +246,7 @@ def list_conversations(query_data: schemas.ConversationsQuery) -> Any:
 
 
 @blueprint.get("/conversations/<opaque:conversation_id>", endpoint="conversation")
-@blueprint.output(schemas.ConversationOut)
+@blueprint.output(ConversationOut)
 @blueprint.doc(security=access.VISITOR, responses={404: "No such conversation, or not this visitor's."})
 def show_conversation(conversation_id: str) -> Any:
     """How one of the visitor's conversations stands."""
@@ -241,8 +255,8 @@ def show_conversation(conversation_id: str) -> Any:
 
 
 @blueprint.post("/conversations/<opaque:conversation_id>/messages")
-@blueprint.input(schemas.MessageIn)
-@blueprint.output(schemas.PostedOut, 201)
+@blueprint.input(MessageIn)
+@blueprint.output(PostedOut, 201)
 @blueprint.doc(
     security=access.VISITOR,
     responses={
@@ -250,15 +264,15 @@ def show_conversation(conversation_id: str) -> Any:
         409: "The conversation is closed, or the policy in force is not acknowledged.",
     },
 )
-def post_message(conversation_id: str, json_data: schemas.MessageIn) -> Any:
+def post_message(conversation_id: str, json_data: MessageIn) -> Any:
     """Say something. Saying it again under the same ``client_id`` says it once and gives the same answer."""
     caller, _ = access.visitor()
     return talking.post_message(caller, conversation_id, json_data, status_route=MESSAGES, here=context())
 
 
 @blueprint.post("/conversations/<opaque:conversation_id>/acknowledgements")
-@blueprint.input(schemas.AcknowledgementIn)
-@blueprint.output(schemas.AcknowledgementOut, 201)
+@blueprint.input(AcknowledgementIn)
+@blueprint.output(AcknowledgementOut, 201)
 @blueprint.doc(
     security=access.VISITOR,
     responses={
@@ -266,7 +280,7 @@ def post_message(conversation_id: str, json_data: schemas.MessageIn) -> Any:
         409: "That is not the version in force, or the conversation is closed.",
     },
 )
-def acknowledge_policy(conversation_id: str, json_data: schemas.AcknowledgementIn) -> Any:
+def acknowledge_policy(conversation_id: str, json_data: AcknowledgementIn) -> Any:
     """Acknowledge the policy in force, when another took effect since the conversation was opened."""
     here = context()
     caller, visitor = access.visitor()
@@ -293,17 +307,17 @@ def _acknowledged(event: PolicyAcknowledged) -> Any:
 
 
 @blueprint.get("/conversations/<opaque:conversation_id>/messages", endpoint="messages")
-@blueprint.input(schemas.HistoryQuery, location="query")
-@blueprint.output(schemas.HistoryOut)
+@blueprint.input(HistoryQuery, location="query")
+@blueprint.output(HistoryOut)
 @blueprint.doc(security=access.VISITOR, responses={404: "No such conversation, or not this visitor's."})
-def list_messages(conversation_id: str, query_data: schemas.HistoryQuery) -> Any:
+def list_messages(conversation_id: str, query_data: HistoryQuery) -> Any:
     """What was said after ``after``; if nothing yet, waits up to ``wait`` seconds for news."""
     caller, _ = access.visitor()
     return talking.history(caller, conversation_id, query_data, here=context())
 
 
 @blueprint.post("/conversations/<opaque:conversation_id>/close")
-@blueprint.output(schemas.ChangedOut)
+@blueprint.output(ChangedOut)
 @blueprint.doc(
     security=access.VISITOR,
     responses={404: "No such conversation, or not this visitor's.", 409: "The conversation is closed."},
@@ -315,8 +329,8 @@ def close_conversation(conversation_id: str) -> Any:
 
 
 @blueprint.post("/conversations/<opaque:conversation_id>/responses")
-@blueprint.input(schemas.AnswersIn)
-@blueprint.output(schemas.RecordedOut, 201)
+@blueprint.input(AnswersIn)
+@blueprint.output(RecordedOut, 201)
 @blueprint.doc(
     security=access.VISITOR,
     responses={
@@ -325,7 +339,7 @@ def close_conversation(conversation_id: str) -> Any:
         409: "The conversation is not closed, was answered otherwise, or an answer tells of an age under 18.",
     },
 )
-def answer_afterwards(conversation_id: str, json_data: schemas.AnswersIn) -> Any:
+def answer_afterwards(conversation_id: str, json_data: AnswersIn) -> Any:
     """Answer what the site asks after a conversation. The same answers again change nothing."""
     here = context()
     caller, visitor = access.visitor()
@@ -338,8 +352,8 @@ def answer_afterwards(conversation_id: str, json_data: schemas.AnswersIn) -> Any
 
 
 @blueprint.post("/offline-responses")
-@blueprint.input(schemas.OfflineIn)
-@blueprint.output(schemas.RecordedOut, 201)
+@blueprint.input(OfflineIn)
+@blueprint.output(RecordedOut, 201)
 @blueprint.doc(
     security=access.VISITOR,
     responses={
@@ -347,7 +361,7 @@ def answer_afterwards(conversation_id: str, json_data: schemas.AnswersIn) -> Any
         409: "The policy in force is not acknowledged, or an answer tells of an age under 18.",
     },
 )
-def answer_offline(json_data: schemas.OfflineIn) -> Any:
+def answer_offline(json_data: OfflineIn) -> Any:
     """Leave answers while nobody is there to talk. The same ``client_id`` again is the same response."""
     here = context()
     caller, visitor = access.visitor()
@@ -366,7 +380,7 @@ def answer_offline(json_data: schemas.OfflineIn) -> Any:
 
 
 @blueprint.post("/tickets")
-@blueprint.output(schemas.TicketOut, 201)
+@blueprint.output(TicketOut, 201)
 @blueprint.doc(security=access.VISITOR)
 def issue_ticket() -> Any:
     """A ticket for one socket, good for a minute."""

@@ -6,7 +6,16 @@ from apiflask import APIBlueprint
 
 from services.gateway.bootstrap import context
 from services.gateway.routes import access
-from services.gateway.routes.account import schemas
+from services.gateway.schemas.account import (
+    AccountOut,
+    BillingIn,
+    BillingOut,
+    ConfirmationIn,
+    ContactIn,
+    ContactOut,
+    HistoryOut,
+    HistoryQuery,
+)
 
 blueprint = APIBlueprint("account_details", __name__, url_prefix="/api/v1/account")
 
@@ -17,7 +26,7 @@ NOT_VALID = "Something is missing, does not fit its country, or looks like a car
 
 
 @blueprint.get("")
-@blueprint.output(schemas.AccountOut)
+@blueprint.output(AccountOut)
 @blueprint.doc(security=access.SESSION)
 def show_account() -> Any:
     """Whether the account is complete: both given, and confirmed within the year."""
@@ -25,7 +34,7 @@ def show_account() -> Any:
 
 
 @blueprint.get("/contact")
-@blueprint.output(schemas.ContactOut)
+@blueprint.output(ContactOut)
 @blueprint.doc(security=access.SESSION, responses={404: NOT_GIVEN})
 def show_contact() -> Any:
     """The customer's contact details."""
@@ -33,17 +42,17 @@ def show_contact() -> Any:
 
 
 @blueprint.put("/contact")
-@blueprint.input(schemas.ContactIn)
-@blueprint.output(schemas.ContactOut)
+@blueprint.input(ContactIn)
+@blueprint.output(ContactOut)
 @blueprint.doc(security=access.SESSION, responses={403: NEEDED, 409: CHANGED, 422: NOT_VALID})
-def change_contact(json_data: schemas.ContactIn) -> Any:
+def change_contact(json_data: ContactIn) -> Any:
     """Give or change the contact details, which so are confirmed."""
     caller = access.operator(None, *access.ADMINS)
     return context().account.change(caller, "contact", json_data.model_dump(mode="json"))
 
 
 @blueprint.get("/billing")
-@blueprint.output(schemas.BillingOut)
+@blueprint.output(BillingOut)
 @blueprint.doc(security=access.SESSION, responses={403: NEEDED, 404: NOT_GIVEN})
 def show_billing() -> Any:
     """The customer's billing details. No card is among them: we take no card numbers."""
@@ -51,28 +60,28 @@ def show_billing() -> Any:
 
 
 @blueprint.put("/billing")
-@blueprint.input(schemas.BillingIn)
-@blueprint.output(schemas.BillingOut)
+@blueprint.input(BillingIn)
+@blueprint.output(BillingOut)
 @blueprint.doc(security=access.SESSION, responses={403: NEEDED, 409: CHANGED, 422: NOT_VALID})
-def change_billing(json_data: schemas.BillingIn) -> Any:
+def change_billing(json_data: BillingIn) -> Any:
     """Give or change the billing details, which so are confirmed."""
     caller = access.operator(None, *access.ADMINS)
     return context().account.change(caller, "billing", json_data.model_dump(mode="json"))
 
 
 @blueprint.post("/confirmations")
-@blueprint.input(schemas.ConfirmationIn)
-@blueprint.output(schemas.AccountOut, 201)
+@blueprint.input(ConfirmationIn)
+@blueprint.output(AccountOut, 201)
 @blueprint.doc(security=access.SESSION, responses={404: NOT_GIVEN, 409: CHANGED})
-def confirm(json_data: schemas.ConfirmationIn) -> Any:
+def confirm(json_data: ConfirmationIn) -> Any:
     """Both are still right, as they were looked at; good for a year."""
     return context().account.confirm(access.operator(None, *access.ADMINS), json_data.model_dump(mode="json"))
 
 
 @blueprint.get("/history")
-@blueprint.input(schemas.HistoryQuery, location="query")
-@blueprint.output(schemas.HistoryOut)
+@blueprint.input(HistoryQuery, location="query")
+@blueprint.output(HistoryOut)
 @blueprint.doc(security=access.SESSION, responses={403: NEEDED})
-def show_history(query_data: schemas.HistoryQuery) -> Any:
+def show_history(query_data: HistoryQuery) -> Any:
     """Who changed and confirmed what, and when, field by field; the newest first."""
     return context().account.history(access.operator(None, *access.ADMINS), query_data.model_dump(mode="json"))

@@ -9,10 +9,17 @@ from flask import request
 from gevent.lock import BoundedSemaphore
 
 from chassis.problems import Problem
-from services.gateway import schemas
 from services.gateway.bootstrap import context
 from services.gateway.routes import access
-from services.gateway.routes.account import schemas as account
+from services.gateway.schemas.account import (
+    IdentityOut,
+    OwnershipIn,
+    StrictnessIn,
+    StrictnessOut,
+    UploadQuery,
+    VerificationOut,
+)
+from services.gateway.schemas.sessions import OperatorOut
 
 blueprint = APIBlueprint("identity", __name__, url_prefix="/api/v1")
 
@@ -28,7 +35,7 @@ WAITING = "A document for this waits already."
 
 
 @blueprint.get("/identity")
-@blueprint.output(account.IdentityOut)
+@blueprint.output(IdentityOut)
 @blueprint.doc(security=access.SESSION)
 def show_identity() -> Any:
     """How often documents are demanded, and what became of one's own; the documents themselves nobody gets back."""
@@ -36,13 +43,13 @@ def show_identity() -> Any:
 
 
 @blueprint.post("/identity/verifications")
-@blueprint.input(account.UploadQuery, location="query")
-@blueprint.output(account.VerificationOut, 201)
+@blueprint.input(UploadQuery, location="query")
+@blueprint.output(VerificationOut, 201)
 @blueprint.doc(
     security=access.SESSION,
     responses={409: WAITING, 413: "Larger than 10 MB.", 415: "Not sent as a file.", 422: "No JPEG, PNG, WebP or PDF."},
 )
-def upload(query_data: account.UploadQuery) -> Any:
+def upload(query_data: UploadQuery) -> Any:
     """Show a document for an action. The body is the file itself, as `application/octet-stream`, of 10 MB at most."""
     caller = access.operator(None, *access.ADMINS)
     access.limit(context().limits.uploads, caller.customer_id or "", caller.subject or "")
@@ -75,18 +82,18 @@ def _slot() -> Iterator[None]:
 
 
 @blueprint.put("/identity/strictness")
-@blueprint.input(account.StrictnessIn)
-@blueprint.output(account.StrictnessOut)
+@blueprint.input(StrictnessIn)
+@blueprint.output(StrictnessOut)
 @blueprint.doc(security=access.SESSION, responses={403: NEEDED})
-def set_strictness(json_data: account.StrictnessIn) -> Any:
+def set_strictness(json_data: StrictnessIn) -> Any:
     """Have documents demanded more often; less often only for who shows one."""
     return context().identity.set_strictness(access.operator(None, "owner"), json_data.model_dump(mode="json"))
 
 
 @blueprint.post("/ownership")
-@blueprint.input(account.OwnershipIn)
-@blueprint.output(schemas.OperatorOut, 201)
+@blueprint.input(OwnershipIn)
+@blueprint.output(OperatorOut, 201)
 @blueprint.doc(security=access.SESSION, responses={403: NEEDED, 404: "No colleague has this address."})
-def transfer_ownership(json_data: account.OwnershipIn) -> Any:
+def transfer_ownership(json_data: OwnershipIn) -> Any:
     """Make a colleague the owner of the account, and be an admin from then on."""
     return context().identity.transfer_ownership(access.operator(None, "owner"), json_data.model_dump(mode="json"))

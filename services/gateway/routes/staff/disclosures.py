@@ -8,9 +8,16 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from chassis.auth import Caller, StaffRole
-from services.gateway import schemas
 from services.gateway.bootstrap import Context, context
 from services.gateway.routes import access
+from services.gateway.schemas.disclosures import (
+    DecisionIn,
+    DisclosureIn,
+    DisclosureOut,
+    DisclosuresOut,
+    DisclosuresQuery,
+    ReviewIn,
+)
 
 blueprint = APIBlueprint("staff_disclosures", __name__, url_prefix="/api/v1/staff/disclosures")
 
@@ -22,26 +29,26 @@ DECIDED = "It was decided about already."
 
 
 @blueprint.post("")
-@blueprint.input(schemas.DisclosureIn)
-@blueprint.output(schemas.DisclosureOut, 201)
+@blueprint.input(DisclosureIn)
+@blueprint.output(DisclosureOut, 201)
 @blueprint.doc(security=access.STAFF, responses={404: "No such customer."})
-def request_disclosure(json_data: schemas.DisclosureIn) -> Any:
+def request_disclosure(json_data: DisclosureIn) -> Any:
     """Ask for a disclosure. Another person has to approve it; in an emergency, to review it within 72 hours."""
     caller = access.staff(*REQUESTERS)
     return context().disclosures.request(caller, json_data.model_dump(mode="json", exclude_none=True))
 
 
 @blueprint.get("")
-@blueprint.input(schemas.DisclosuresQuery, location="query")
-@blueprint.output(schemas.DisclosuresOut)
+@blueprint.input(DisclosuresQuery, location="query")
+@blueprint.output(DisclosuresOut)
 @blueprint.doc(security=access.STAFF)
-def list_register(query_data: schemas.DisclosuresQuery) -> Any:
+def list_register(query_data: DisclosuresQuery) -> Any:
     """The register: whatever was ever asked for, and what became of it, the newest first."""
     return context().disclosures.register(access.staff(*DECIDERS), query_data.model_dump(mode="json"))
 
 
 @blueprint.get("/<opaque:disclosure_id>")
-@blueprint.output(schemas.DisclosureOut)
+@blueprint.output(DisclosureOut)
 @blueprint.doc(security=access.STAFF, responses={404: MISSING})
 def show_disclosure(disclosure_id: str) -> Any:
     """One line of the register."""
@@ -49,20 +56,20 @@ def show_disclosure(disclosure_id: str) -> Any:
 
 
 @blueprint.post("/<opaque:disclosure_id>/decision")
-@blueprint.input(schemas.DecisionIn)
-@blueprint.output(schemas.DisclosureOut)
+@blueprint.input(DecisionIn)
+@blueprint.output(DisclosureOut)
 @blueprint.doc(security=access.STAFF, responses={403: SAME_PERSON, 404: MISSING, 409: DECIDED})
-def decide(disclosure_id: str, json_data: schemas.DecisionIn) -> Any:
+def decide(disclosure_id: str, json_data: DecisionIn) -> Any:
     """Approve or refuse what somebody else has asked for."""
     caller = access.staff(*DECIDERS)
     return context().disclosures.decide(caller, disclosure_id, json_data.model_dump(mode="json"))
 
 
 @blueprint.post("/<opaque:disclosure_id>/review")
-@blueprint.input(schemas.ReviewIn)
-@blueprint.output(schemas.DisclosureOut)
+@blueprint.input(ReviewIn)
+@blueprint.output(DisclosureOut)
 @blueprint.doc(security=access.STAFF, responses={403: SAME_PERSON, 404: MISSING, 409: DECIDED})
-def review(disclosure_id: str, json_data: schemas.ReviewIn) -> Any:
+def review(disclosure_id: str, json_data: ReviewIn) -> Any:
     """Say whether what somebody else did alone, in an emergency, was right."""
     caller = access.staff(*DECIDERS)
     return context().disclosures.review(caller, disclosure_id, json_data.model_dump(mode="json"))

@@ -8,7 +8,7 @@ from flask import Response
 from chassis.auth import StaffRole
 from services.gateway.bootstrap import context
 from services.gateway.routes import access
-from services.gateway.routes.account import schemas
+from services.gateway.schemas.account import DecisionIn, ReviewOut, ReviewsOut
 
 blueprint = APIBlueprint("staff_identity", __name__, url_prefix="/api/v1/staff/identity/verifications")
 
@@ -19,7 +19,7 @@ SUFFIXES = {"image/jpeg": "jpg", "application/pdf": "pdf"}
 
 
 @blueprint.get("")
-@blueprint.output(schemas.ReviewsOut)
+@blueprint.output(ReviewsOut)
 @blueprint.doc(security=access.STAFF)
 def list_verifications() -> Any:
     """What waits for a decision, and what became of the rest."""
@@ -43,10 +43,10 @@ def show_document(verification_id: str) -> Response:
 
 
 @blueprint.post("/<opaque:verification_id>/decision")
-@blueprint.input(schemas.DecisionIn)
-@blueprint.output(schemas.ReviewOut, 201)
+@blueprint.input(DecisionIn)
+@blueprint.output(ReviewOut, 201)
 @blueprint.doc(security=access.STAFF, responses={404: FOREIGN, 409: "It has been decided otherwise, or too late."})
-def decide(verification_id: str, json_data: schemas.DecisionIn) -> Any:
+def decide(verification_id: str, json_data: DecisionIn) -> Any:
     """Approve or refuse, with a reason for the operator. The document and its key are destroyed."""
     caller = access.staff(REVIEWER)
     return context().identity.decide(caller, verification_id, json_data.model_dump(mode="json"))

@@ -8,19 +8,20 @@ from flask import Response
 
 from chassis.http import RemoteProblem
 from chassis.problems import Problem
-from services.gateway import cookies, schemas
+from services.gateway import cookies
 from services.gateway.bootstrap import context
 from services.gateway.clients import StaffCredential, StaffSignIn
 from services.gateway.routes import access
+from services.gateway.schemas.sessions import SignInIn, StaffSessionOut
 
 blueprint = APIBlueprint("staff_sessions", __name__, url_prefix="/api/v1/staff")
 
 
 @blueprint.post("/sessions")
-@blueprint.input(schemas.SignInIn)
-@blueprint.output(schemas.StaffSessionOut, 201)
+@blueprint.input(SignInIn)
+@blueprint.output(StaffSessionOut, 201)
 @blueprint.doc(responses={401: "Wrong e-mail address or password.", 429: "Too many attempts."})
-def sign_in(json_data: schemas.SignInIn) -> Any:
+def sign_in(json_data: SignInIn) -> Any:
     """Sign a member of staff in; the session is in a cookie of its own."""
     here = context()
     access.refuse_other_origins(is_silence_fine=True)
@@ -32,7 +33,7 @@ def sign_in(json_data: schemas.SignInIn) -> Any:
     return response
 
 
-def _signed_in(asked: schemas.SignInIn) -> StaffSignIn:
+def _signed_in(asked: SignInIn) -> StaffSignIn:
     try:
         return context().staff.sign_in(
             email=asked.email, password=asked.password, ip=access.address(), user_agent=access.user_agent()
@@ -45,7 +46,7 @@ def _signed_in(asked: schemas.SignInIn) -> StaffSignIn:
 
 
 @blueprint.get("/sessions/current")
-@blueprint.output(schemas.StaffSessionOut)
+@blueprint.output(StaffSessionOut)
 @blueprint.doc(security=access.STAFF)
 def current_session() -> Any:
     """Who is signed in."""

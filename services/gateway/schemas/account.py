@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from chassis.web import Body, Query, Reply
-from services.gateway.schemas import Limit, OpaqueId
+from services.gateway.schemas.fields import Limit, OpaqueId
 
 Line = Annotated[str, StringConstraints(max_length=200)]
 Lines = Annotated[str, StringConstraints(max_length=400)]

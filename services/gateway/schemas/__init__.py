@@ -1,0 +1,1 @@
+"""What the public edge takes and gives over HTTP."""
