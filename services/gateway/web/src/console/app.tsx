@@ -4,6 +4,7 @@ import { type Observable, useObservable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
 import { ConnectionLine } from "../shared/ui/connection-line";
+import { Checking, Unreachable, useSession } from "../shared/ui/session";
 import { SignIn } from "../shared/ui/sign-in";
 import { forgetUnsent } from "../shared/unsent";
 import { AccountBanner } from "./account-banner";
@@ -18,61 +19,23 @@ import { SurveyPage } from "./survey-page";
 import { TranscriptPage } from "./transcript-page";
 import { TranscriptsPage } from "./transcripts-page";
 
-type Session =
-  | { name: "checking" }
-  | { name: "unreachable"; detail: string }
-  | { name: "signed-out"; why: string }
-  | { name: "signed-in"; operator: api.Operator };
-
 export function App({ route }: { route: Observable<Route> }) {
-  const [session, setSession] = useState<Session>({ name: "checking" });
-  const check = async () => {
-    setSession({ name: "checking" });
-    setSession(await currentSession());
-  };
-  useEffect(() => void check(), []);
+  const { session, check, signedIn, signedOut } = useSession(async () => (await api.currentSession()).operator);
   // What an operator left unsent ends with their session, and is nobody else's.
-  const operatorId = session.name === "signed-in" ? session.operator.operator_id : undefined;
+  const operatorId = session.name === "signed-in" ? session.who.operator_id : undefined;
   useLayoutEffect(() => {
     if (session.name !== "checking" && session.name !== "unreachable") forgetUnsent("operator.", operatorId && `operator.${operatorId}`);
   }, [session.name, operatorId]);
 
   switch (session.name) {
     case "checking":
-      return (
-        <div class="whole-page" role="status">
-          <p class="loading">One moment…</p>
-        </div>
-      );
+      return <Checking />;
     case "unreachable":
-      return (
-        <div class="whole-page" role="alert">
-          <p>{session.detail}</p>
-          <Button look="quiet" onClick={check}>
-            Try again
-          </Button>
-        </div>
-      );
+      return <Unreachable detail={session.detail} onRetry={check} />;
     case "signed-out":
-      return <SignIn why={session.why} signIn={api.signIn} rememberedDays={30} onSignedIn={({ operator }) => setSession({ name: "signed-in", operator })} />;
+      return <SignIn why={session.why} signIn={api.signIn} rememberedDays={30} onSignedIn={({ operator }) => signedIn(operator)} />;
     case "signed-in":
-      return (
-        <SignedIn
-          key={session.operator.operator_id}
-          operator={session.operator}
-          route={route}
-          onSignedOut={(why) => setSession({ name: "signed-out", why })}
-        />
-      );
-  }
-}
-
-async function currentSession(): Promise<Session> {
-  try {
-    return { name: "signed-in", operator: (await api.currentSession()).operator };
-  } catch (error) {
-    if (error instanceof Problem && error.status === 401) return { name: "signed-out", why: "" };
-    return { name: "unreachable", detail: explain(error) };
+      return <SignedIn key={session.who.operator_id} operator={session.who} route={route} onSignedOut={signedOut} />;
   }
 }
 

@@ -1,55 +1,24 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { Problem, explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
+import { Checking, Unreachable, useSession } from "../shared/ui/session";
 import { SignIn } from "../shared/ui/sign-in";
 import * as api from "./api";
 import { PAGES, type StaffPage } from "./pages";
 
-type Session =
-  | { name: "checking" }
-  | { name: "unreachable"; detail: string }
-  | { name: "signed-out" }
-  | { name: "signed-in"; staff: api.Staff };
-
 /** The staff desk: what people who work for us do. It knows nothing of what customers and visitors say. */
 export function App() {
-  const [session, setSession] = useState<Session>({ name: "checking" });
-  const check = async () => {
-    setSession({ name: "checking" });
-    setSession(await currentSession());
-  };
-  useEffect(() => void check(), []);
+  const { session, check, signedIn, signedOut } = useSession(async () => (await api.currentSession()).staff);
 
   switch (session.name) {
     case "checking":
-      return (
-        <div class="whole-page" role="status">
-          <p class="loading">One moment…</p>
-        </div>
-      );
+      return <Checking />;
     case "unreachable":
-      return (
-        <div class="whole-page" role="alert">
-          <p>{session.detail}</p>
-          <Button look="quiet" onClick={check}>
-            Try again
-          </Button>
-        </div>
-      );
+      return <Unreachable detail={session.detail} onRetry={check} />;
     case "signed-out":
-      return <SignIn title="Staff desk" why="" signIn={api.signIn} onSignedIn={({ staff }) => setSession({ name: "signed-in", staff })} />;
+      return <SignIn title="Staff desk" why={session.why} signIn={api.signIn} onSignedIn={({ staff }) => signedIn(staff)} />;
     case "signed-in":
-      return <SignedIn staff={session.staff} onSignedOut={() => setSession({ name: "signed-out" })} />;
-  }
-}
-
-async function currentSession(): Promise<Session> {
-  try {
-    return { name: "signed-in", staff: (await api.currentSession()).staff };
-  } catch (error) {
-    if (error instanceof Problem && error.status === 401) return { name: "signed-out" };
-    return { name: "unreachable", detail: explain(error) };
+      return <SignedIn staff={session.who} onSignedOut={() => signedOut("")} />;
   }
 }
 
