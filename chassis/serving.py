@@ -1,5 +1,6 @@
 """How gunicorn serves the services: ``gunicorn -c python:chassis.serving "services.<name>.app:create_app()"``."""
 
+import gc
 import logging
 import os
 import shutil
@@ -47,6 +48,12 @@ def on_starting(server: Any) -> None:
     logs.configure(service_of(server.app.app_uri), _settings.log_level)
     speak_through_logging()
     share_metrics(server)
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """What a worker inherits stays shared: its collector would write to all of it, and so copy it."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -6,6 +6,7 @@ not mind. A beat fires into every process that runs one: ``claim_slot`` lets onl
 No task waits at the broker for its time: what is due later is a date in a database, and a beat has somebody look.
 """
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from amqp.exceptions import AMQPError
 from celery import Celery, Task
 from celery.app.amqp import AMQP
 from celery.schedules import schedule
-from celery.signals import beat_init, worker_ready
+from celery.signals import beat_init, worker_before_create_process, worker_ready
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu import Connection, Exchange, Queue
 from pymongo import ASCENDING
@@ -96,6 +97,13 @@ class Consumer(CeleryConsumer):
         """The steps in which it starts."""
 
         default_steps = [step for step in CeleryConsumer.Blueprint.default_steps if "delayed_delivery" not in step]
+
+
+@worker_before_create_process.connect
+def keep_shared(**_: Any) -> None:
+    """What the processes of a worker inherit stays shared: their collector would write to all of it, and so copy it."""
+    gc.collect()
+    gc.freeze()
 
 
 def make_celery(

@@ -17,12 +17,12 @@ from typing import Any  # noqa: E402
 import gevent  # noqa: E402
 from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
 
-from chassis.serving import child_exit, on_exit, on_starting, post_fork  # noqa: E402
+from chassis.serving import child_exit, on_exit, on_starting, post_fork, pre_fork  # noqa: E402
 
 # Of each greenlet gevent would keep who spawned it, and from which lines: 3 KiB for every socket, and nobody asks.
 gevent.config.track_greenlet_tree = False
 
-__all__ = ["child_exit", "on_exit", "on_starting", "post_fork"]
+__all__ = ["child_exit", "on_exit", "on_starting", "post_fork", "pre_fork"]
 
 # pika would choose epoll if it were there, and gevent has no cooperative one.
 assert not hasattr(select, "epoll"), "gevent must be the first to be imported"

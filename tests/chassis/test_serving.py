@@ -16,6 +16,7 @@ from chassis.testing import eventually
 
 ROOT = Path(__file__).parents[2]
 APPLICATION = """
+import gc
 import time
 from chassis import logs, web
 
@@ -27,6 +28,16 @@ def create_app():
     def slow():
         time.sleep(1)
         return {"done": True}
+
+    def unshared_kib():
+        with open("/proc/self/smaps_rollup") as sums:
+            return next(int(line.split()[1]) for line in sums if line.startswith("Private_Dirty:"))
+
+    @app.get("/collected")
+    def collected():
+        before = unshared_kib()
+        gc.collect()
+        return {"kib": unshared_kib() - before}
 
     return app
 """
@@ -93,6 +104,10 @@ def test_the_workers_add_up_their_metrics(server):
         )
 
     eventually(counted)
+
+
+def test_what_a_worker_inherits_stays_shared_when_it_looks_for_garbage(server):
+    assert requests.get(f"{server.url}/collected", timeout=5).json()["kib"] < 2 * 1024
 
 
 def test_the_service_is_named_by_its_package():

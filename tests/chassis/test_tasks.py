@@ -1,3 +1,4 @@
+import gc
 import os
 import pickle
 import threading
@@ -127,6 +128,14 @@ def test_a_task_has_its_context_and_the_senders_correlation_id(amqp_url, monkeyp
     assert sorted(seen) == [("desk", "the store", "req-1"), ("lamp", "the store", "req-1")]
     assert made == [os.getpid()]
     assert threading.current_thread() is threading.main_thread()
+
+
+def test_what_the_processes_of_a_worker_inherit_is_not_looked_through_for_garbage():
+    try:
+        signals.worker_before_create_process.send(sender=None)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.filterwarnings("default")
