@@ -27,6 +27,7 @@ export function ConversationPane({ desk, conversationId }: PaneProps) {
   if (!conversation) {
     return (
       <section class="pane empty">
+        <Back />
         {problem ? (
           <p class="note problem" role="alert">
             {problem}
@@ -53,6 +54,8 @@ function Opened({ desk, conversation }: { desk: Desk; conversation: api.Conversa
   isKept.current = isMine;
   useEffect(() => () => void (isKept.current || connection.unfollow(conversation_id)), []);
 
+  // Neither the words nor the name, the address or the pages of whoever wrote them stay.
+  if (status === "erased") return <Erased />;
   return (
     <section class="pane" aria-labelledby="pane-title">
       <div class="pane-main">
@@ -73,6 +76,23 @@ function Opened({ desk, conversation }: { desk: Desk; conversation: api.Conversa
   );
 }
 
+function Erased() {
+  return (
+    <section class="pane empty">
+      <Back />
+      <p role="status">This conversation was erased.</p>
+    </section>
+  );
+}
+
+function Back() {
+  return (
+    <a class="button bare icon back" href={hrefOf.inbox} aria-label="Back to the lists">
+      <BackIcon />
+    </a>
+  );
+}
+
 function PaneHead({ desk, conversation, isMine }: { desk: Desk; conversation: api.Conversation; isMine: boolean }) {
   const { conversation_id, status, visitor_name } = conversation;
   const [isClosing, setClosing] = useState(false);
@@ -80,9 +100,7 @@ function PaneHead({ desk, conversation, isMine }: { desk: Desk; conversation: ap
   return (
     <>
       <header class="pane-head">
-        <a class="button bare icon back" href={hrefOf.inbox} aria-label="Back to the lists">
-          <BackIcon />
-        </a>
+        <Back />
         <h2 id="pane-title">{visitor_name || "Visitor"}</h2>
         {status === "queued" && api.isSpeaker(desk.operator) && (
           <Button look="small" data-testid="accept" isBusy={isBusy} onClick={() => act(() => api.accept(conversation_id))}>
@@ -94,7 +112,7 @@ function PaneHead({ desk, conversation, isMine }: { desk: Desk; conversation: ap
             Close conversation
           </Button>
         )}
-        {status !== "erased" && api.isSpeaker(desk.operator) && <FlagMinor isBusy={isBusy} onFlag={() => act(() => api.flagMinor(conversation_id))} />}
+        {api.isSpeaker(desk.operator) && <FlagMinor isBusy={isBusy} onFlag={() => act(() => api.flagMinor(conversation_id))} />}
       </header>
       {problem && (
         <p class="note problem" role="alert">
@@ -129,7 +147,6 @@ function PaneFoot({ status, isMine, conversation, onSend }: PaneFootProps) {
   if (isMine) return <Composer label="Write an answer" onSend={onSend} isFocused />;
   if (status === "queued") return <Foot>Nobody has accepted this conversation yet.</Foot>;
   if (status === "active") return <Foot>{conversation.operator?.name || "A colleague"} is answering. Only the two of them can write here.</Foot>;
-  if (status === "erased") return <Foot>This conversation was erased.</Foot>;
   return (
     <Foot>
       <span data-testid="ended">This conversation has ended.</span> <a href={hrefOf.transcript(conversation.conversation_id)}>Open its transcript</a>
