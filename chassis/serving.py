@@ -1,6 +1,5 @@
 """How gunicorn serves the services: ``gunicorn -c python:chassis.serving "services.<name>.app:create_app()"``."""
 
-import gc
 import logging
 import os
 import shutil
@@ -10,6 +9,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from chassis import logs
+from chassis.forking import share_inherited
 from chassis.settings import ServingSettings, read
 
 _settings = read(ServingSettings)
@@ -51,9 +51,8 @@ def on_starting(server: Any) -> None:
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:
-    """What a worker inherits stays shared: its collector would write to all of it, and so copy it."""
-    gc.collect()
-    gc.freeze()
+    """Before each worker."""
+    share_inherited()
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

@@ -6,7 +6,6 @@ not mind. A beat fires into every process that runs one: ``claim_slot`` lets onl
 No task waits at the broker for its time: what is due later is a date in a database, and a beat has somebody look.
 """
 
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from pymongo.errors import DuplicateKeyError
 
 from chassis import correlation, operations
 from chassis.bus import urls_of
+from chassis.forking import share_inherited
 from chassis.mongo import unavailable
 from chassis.problems import Unavailable
 
@@ -100,10 +100,9 @@ class Consumer(CeleryConsumer):
 
 
 @worker_before_create_process.connect
-def keep_shared(**_: Any) -> None:
-    """What the processes of a worker inherit stays shared: their collector would write to all of it, and so copy it."""
-    gc.collect()
-    gc.freeze()
+def before_fork(**_: Any) -> None:
+    """Before each process of a worker."""
+    share_inherited()
 
 
 def make_celery(

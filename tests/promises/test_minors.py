@@ -410,6 +410,8 @@ def shows_nothing_of_it(console: Tab, name: str) -> None:
     expect(console.get_by_text("This conversation was erased.")).to_be_visible(timeout=30_000)
     expect(console.get_by_text(name)).to_have_count(0)
     expect(console.get_by_text("I am twelve")).to_have_count(0)
+    expect(console.get_by_test_id("message")).to_have_count(0)
+    expect(console.get_by_test_id("queue-item").filter(has_text=name)).to_have_count(0)
 
 
 def test_in_the_browser_the_operator_confirms_and_the_visitor_is_told_kindly(browser: Browser, demo_site: dict) -> None:

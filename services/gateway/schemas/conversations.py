@@ -16,11 +16,6 @@ class ConversationsQuery(Query):
     limit: Limit = 50
 
 
-class ListQuery(Query):
-    after: Cursor | None = None
-    limit: Limit = 50
-
-
 class PersonOut(Reply):
     id: str
     name: str

@@ -12,13 +12,6 @@ Seq = Annotated[int, Field(ge=0, le=2**53)]
 WAIT_LONGEST = 25
 
 
-class AcceptedForProcessing(Reply):
-    """The bus holds it safely, but what came of it is not known yet; look again at ``status_url``."""
-
-    status_url: str
-    conversation_id: str | None = None
-
-
 class MessageIn(Body):
     client_id: OpaqueId
     text: Text

@@ -437,6 +437,16 @@ describe("without a socket", () => {
     expect(connection.state.value).toBe("polling");
   });
 
+  it("does not call erased what it may not read", async () => {
+    server.store("a", "for others");
+    await polling();
+    server.transport.history = () => Promise.reject(problem(403, "forbidden"));
+    connection.follow("another");
+    await settle(2_000);
+    expect(connection.follow("k").view.value.status).toBe("queued");
+    expect(connection.state.value).toBe("polling");
+  });
+
   it("posts what waits in order, and once", async () => {
     connection.send("k", "one");
     connection.send("k", "two");

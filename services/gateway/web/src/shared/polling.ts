@@ -85,7 +85,7 @@ export class Polling {
     } catch (error) {
       if (!isGone(error)) throw error;
       this.#forget(conversationId, cursor);
-      this.hear({ type: "conversation", conversation_id: conversationId, status: "erased" });
+      if (error.status === 404) this.hear({ type: "conversation", conversation_id: conversationId, status: "erased" });
       return false;
     }
   }
@@ -115,7 +115,7 @@ function isFinal(error: unknown): boolean {
   return error instanceof Problem && error.status < 500 && ![401, 408, 429].includes(error.status);
 }
 
-function isGone(error: unknown): boolean {
+function isGone(error: unknown): error is Problem {
   return error instanceof Problem && (error.status === 403 || error.status === 404);
 }
 
