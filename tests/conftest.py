@@ -23,6 +23,7 @@ from tests.stack import (  # noqa: F401
     demo_site,
     neighbour,
     pytest_collection_modifyitems,
+    pytest_runtest_makereport,
     stack,
 )
 

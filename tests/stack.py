@@ -1,7 +1,7 @@
 """The whole system on this machine, as `make up` starts it, driven through the public edge alone."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ from deploy.local import demo
 from deploy.local.instance import REPOSITORY, Instance, Ports
 from deploy.local.stack import Stack
 from tests import ports
-from tests.edge.browser import launched
+from tests.edge.browser import launched, screens_of
 from tests.edge.customers import Customer, new_customer
 
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT3S", "VELARO_ARCHIVE_EVERY": "PT2S"}
@@ -53,6 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not needs_stack(item))
     for item in filter(needs_stack, items):
         item.add_marker(pytest.mark.xdist_group("system"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What failed in the browser is told with what stood on its screens."""
+    report = yield
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if call.when == "call" and report.failed and browser:
+        report.sections += [(f"on the screen of {url}", words) for url, words in screens_of(browser)]
+    return report
 
 
 def needs_stack(item: pytest.Item) -> bool:

@@ -16,6 +16,7 @@ from chassis.testing import eventually
 from deploy.demo import DETAILS
 from deploy.local import demo
 from deploy.local.stack import Stack
+from tests.edge import screens
 from tests.edge.browser import shot
 from tests.edge.customers import Customer, new_customer
 from tests.edge.http import made
@@ -269,13 +270,9 @@ def reached(mails: Mails, names: list[str]) -> set[str]:
     return told & set(names)
 
 
-def sign_in(page: Page, stack: Stack, customer: Customer) -> None:
-    """The customer's owner comes to the console."""
+def owner_comes(page: Page, stack: Stack, customer: Customer) -> None:
     one = next(person for person in customer.people if person["role"] == "owner")
-    page.goto(f"{stack.instance.base_url}/console")
-    for field in ("email", "password"):
-        page.get_by_test_id(field).fill(one[field])
-    page.get_by_test_id("sign-in").click()
+    screens.sign_in(page, f"{stack.instance.base_url}/console", one)
 
 
 def test_the_console_adds_a_site_once_the_account_is_complete_and_shows_its_tag(
@@ -283,7 +280,7 @@ def test_the_console_adds_a_site_once_the_account_is_complete_and_shows_its_tag(
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
-    sign_in(page, stack, newcomer)
+    owner_comes(page, stack, newcomer)
     page.get_by_test_id("sites").click()
     page.get_by_test_id("new-site-name").fill(SITE["name"])
     page.get_by_test_id("new-site-origins").fill("not an origin")
@@ -311,7 +308,7 @@ def test_the_console_adds_a_site_once_the_account_is_complete_and_shows_its_tag(
 def test_the_console_asks_for_what_is_missing_and_takes_it(browser: Browser, stack: Stack, newcomer: Customer) -> None:
     context = browser.new_context()
     page = context.new_page()
-    sign_in(page, stack, newcomer)
+    owner_comes(page, stack, newcomer)
     expect(page.get_by_test_id("account-banner")).to_contain_text("incomplete")
     page.get_by_test_id("account-banner").get_by_role("link").click()
     expect(page.get_by_test_id("standing")).to_have_attribute("data-complete", "false")
@@ -345,11 +342,7 @@ def test_who_does_not_see_to_it_is_not_bothered(browser: Browser, stack: Stack, 
     one = next(person for person in newcomer.people if person["role"] == role)
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{stack.instance.base_url}/console")
-    for field in ("email", "password"):
-        page.get_by_test_id(field).fill(one[field])
-    page.get_by_test_id("sign-in").click()
-    expect(page.get_by_test_id("operator")).to_be_visible()
+    screens.sign_in(page, f"{stack.instance.base_url}/console", one)
     expect(page.get_by_test_id("account")).to_have_count(0)
     expect(page.get_by_test_id("account-banner")).to_have_count(0)
     context.close()

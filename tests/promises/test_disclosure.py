@@ -32,6 +32,7 @@ from deploy.local.processes import environment
 from deploy.local.stack import Stack
 from deploy.secrets import STAFF_ROLES
 from tests.accounts.disclosures.words import a_key, private_pem, public_pem
+from tests.edge import screens
 from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
@@ -716,10 +717,7 @@ class TestScreens:
 
         def signed_in(address: str, person: dict[str, str]) -> Any:
             page = browser.new_context().new_page()
-            page.goto(address)
-            page.get_by_test_id("email").fill(person["email"])
-            page.get_by_test_id("password").fill(person["password"])
-            page.get_by_test_id("sign-in").click()
+            screens.sign_in(page, address, person)
             return page
 
         desk = signed_in(f"{base}/desk#/disclosures", people["legal"])
@@ -760,10 +758,7 @@ class TestScreens:
     def test_an_operator_has_no_such_page(self, stack: Stack, browser: Browser, shop: Shop) -> None:
         person = next(person for person in shop.customer.people if person["role"] == "operator")
         page = browser.new_context().new_page()
-        page.goto(f"{stack.instance.base_url}/console")
-        page.get_by_test_id("email").fill(person["email"])
-        page.get_by_test_id("password").fill(person["password"])
-        page.get_by_test_id("sign-in").click()
+        screens.sign_in(page, f"{stack.instance.base_url}/console", person)
 
         expect(page.get_by_test_id("operator")).to_be_visible()
         expect(page.get_by_test_id("privacy")).to_have_count(0)

@@ -17,6 +17,7 @@ from pymongo.errors import OperationFailure, WriteError
 
 from chassis.testing import eventually
 from deploy.local.stack import Stack
+from tests.edge import screens
 from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
@@ -238,10 +239,7 @@ def test_legal_posts_it_at_the_desk_and_sees_who_has_been_told(
     [one] = [one for one in demo_site["staff"] if one["role"] == "legal"]
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{stack.instance.base_url}/desk")
-    page.get_by_test_id("email").fill(one["email"])
-    page.get_by_test_id("password").fill(one["password"])
-    page.get_by_test_id("sign-in").click()
+    screens.sign_in(page, f"{stack.instance.base_url}/desk", one)
     page.get_by_test_id("summary").fill("We keep nothing.")
     page.get_by_test_id("text").fill("# Privacy\n\nWe keep *nothing*.")
     expect(page.get_by_test_id("preview").locator("em")).to_have_text("nothing")

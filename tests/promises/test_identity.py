@@ -15,12 +15,13 @@ from uuid import uuid4
 import psutil
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from chassis.testing import eventually
 from deploy.local import demo
 from deploy.local.stack import Stack
 from tests.accounts.identity.files import a_pdf, a_picture, a_png_that_claims, opened
+from tests.edge import screens
 from tests.edge.browser import shot
 from tests.edge.customers import Customer, new_customer
 from tests.edge.http import Edge, made
@@ -510,19 +511,12 @@ def test_always_is_the_customers_to_choose_and_takes_a_document_to_undo(shop: Cu
     assert change_billing(stranger(shop)).status_code == 200
 
 
-def sign_in(page: Page, where: str, person: dict[str, str]) -> None:
-    page.goto(where)
-    for field in ("email", "password"):
-        page.get_by_test_id(field).fill(person[field])
-    page.get_by_test_id("sign-in").click()
-
-
 def test_the_console_leads_to_the_upload_and_the_desk_to_the_decision(
     browser: Browser, stack: Stack, shop: Customer, demo_site: dict[str, Any], tmp_path: Path
 ) -> None:
     one = next(person for person in shop.people if person["role"] == "owner")
     console, desk = browser.new_context(user_agent=ELSEWHERE).new_page(), browser.new_context().new_page()
-    sign_in(console, f"{stack.instance.base_url}/console#/account", one)
+    screens.sign_in(console, f"{stack.instance.base_url}/console#/account", one)
     console.get_by_test_id("billing-email").fill("by-hand@demo.example")
     console.get_by_test_id("save-billing").click()
     needed = console.locator('[data-testid="identity-needed"][data-action="change-billing"]')
@@ -534,7 +528,7 @@ def test_the_console_leads_to_the_upload_and_the_desk_to_the_decision(
     shot(console, "identity-upload")
 
     [reviewer] = [each for each in demo_site["staff"] if each["role"] == "reviewer"]
-    sign_in(desk, f"{stack.instance.base_url}/desk#/identity", reviewer)
+    screens.sign_in(desk, f"{stack.instance.base_url}/desk#/identity", reviewer)
     review = desk.get_by_test_id("review").filter(has_text=one["email"])
     review.get_by_test_id("show-document").click()
     picture = review.get_by_test_id("document")

@@ -391,13 +391,17 @@ def talk_on_screen(browser: Browser, site: dict, name: str) -> tuple[Tab, FrameL
     """The shop, the widget in it, and the console of the operator who is told an age there."""
     shop = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
     console = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    screens.sign_in(console, site)
+    screens.to_console(console, site)
     widget = screens.start_chat(shop, site, name)
-    screens.say(widget, "I am twelve")
+    screens.say(widget, said_by(name))
     console.get_by_test_id("queue-item").filter(has_text=name).first.click()
     console.get_by_test_id("accept").click()
-    expect(console.get_by_test_id("message").filter(has_text="I am twelve")).to_be_visible()
+    expect(console.get_by_test_id("message").filter(has_text=said_by(name))).to_be_visible()
     return shop, widget, console
+
+
+def said_by(name: str) -> str:
+    return f"I am twelve, says {name[::-1]}"
 
 
 def flag_on_screen(console: Tab) -> None:
@@ -409,7 +413,7 @@ def flag_on_screen(console: Tab) -> None:
 def shows_nothing_of_it(console: Tab, name: str) -> None:
     expect(console.get_by_text("This conversation was erased.")).to_be_visible(timeout=30_000)
     expect(console.get_by_text(name)).to_have_count(0)
-    expect(console.get_by_text("I am twelve")).to_have_count(0)
+    expect(console.get_by_text(said_by(name))).to_have_count(0)
     expect(console.get_by_test_id("message")).to_have_count(0)
     expect(console.get_by_test_id("queue-item").filter(has_text=name)).to_have_count(0)
 
@@ -424,17 +428,16 @@ def test_in_the_browser_the_operator_confirms_and_the_visitor_is_told_kindly(bro
     expect(told).to_contain_text("18 or older")
     shot(shop, "widget-minor")
     shows_nothing_of_it(console, name)
-    assert "I am twelve" not in shop.evaluate("() => JSON.stringify(sessionStorage)")
+    assert said_by(name) not in shop.evaluate("() => JSON.stringify(sessionStorage)")
 
 
 def test_in_the_browser_nothing_stays_on_a_screen_that_was_offline_meanwhile(browser: Browser, demo_site: dict) -> None:
     name = f"heron{uuid4().hex[:12]}"
     _, widget, console = talk_on_screen(browser, demo_site, name)
     elsewhere = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    screens.sign_in(elsewhere, demo_site)
-    expect(elsewhere.get_by_test_id("operator")).to_be_visible()
+    screens.to_console(elsewhere, demo_site)
     elsewhere.goto(console.url)
-    expect(elsewhere.get_by_test_id("message").filter(has_text="I am twelve")).to_be_visible()
+    expect(elsewhere.get_by_test_id("message").filter(has_text=said_by(name))).to_be_visible()
     elsewhere.context.set_offline(True)
     flag_on_screen(console)
     expect(widget.get_by_test_id("erased")).to_be_visible()

@@ -10,11 +10,11 @@ from playwright.sync_api import Browser, expect
 
 from chassis.testing import eventually
 from deploy.local.stack import Stack
+from tests.edge import screens
 from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
 from tests.edge.people import ANSWERS, WIDGET, Visitor
-from tests.edge.screens import begin
 from tests.promises.policy import Versions
 
 
@@ -118,7 +118,7 @@ def test_the_widget_shows_the_notice_again_and_sends_what_was_refused(
     page.goto(f"{stack.instance.base_url}/widget/v1/frame?site={demo_site['site_key']}")
     page.get_by_test_id("answer-name").fill("Vera")
     page.get_by_label("An order").check()
-    begin(page)
+    screens.begin(page)
     page.get_by_test_id("composer").fill("before")
     page.get_by_test_id("send").click()
     expect(page.locator('[data-testid=message][data-state="sent"]')).to_have_count(1)

@@ -450,10 +450,7 @@ class TestInquiries:
             client["accounts"]["inquiries"].update_one({"number": forgotten["number"]}, overdue)
         [one] = [each for each in demo_site["staff"] if each["role"] == "support"]
         page = browser.new_context(viewport={"width": 1200, "height": 860}).new_page()
-        page.goto(f"{demo_site['base_url']}/desk")
-        page.get_by_test_id("email").fill(one["email"])
-        page.get_by_test_id("password").fill(one["password"])
-        page.get_by_test_id("sign-in").click()
+        screens.sign_in(page, f"{demo_site['base_url']}/desk", one)
         page.get_by_test_id("page-inquiries").click()
         first = page.get_by_test_id("inquiry").first
         expect(first).to_have_attribute("data-overdue", "true")

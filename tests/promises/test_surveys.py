@@ -14,11 +14,11 @@ from pymongo.errors import PyMongoError
 
 from chassis.testing import eventually
 from deploy.local.stack import Stack
+from tests.edge import screens
 from tests.edge.browser import shot
 from tests.edge.customers import Customer
 from tests.edge.http import made
 from tests.edge.people import ANSWERS, WIDGET, Operator, Staff, Visitor
-from tests.edge.screens import begin
 
 CONTACT = [
     {"question_id": "name", "kind": "text", "label": "Your name", "is_required": True},
@@ -307,10 +307,7 @@ def test_a_survey_in_the_browser_from_the_editor_to_the_bars(
     publish(owner, business, "pre-chat", [])
     person = next(one for one in business.people if one["role"] == "owner")
     console = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    console.goto(f"{business.base_url}/console")
-    console.get_by_label("E-mail").fill(person["email"])
-    console.get_by_label("Password").fill(person["password"])
-    console.get_by_role("button", name="Sign in").click()
+    screens.sign_in(console, f"{business.base_url}/console", person)
     console.get_by_test_id("survey").click()
     console.get_by_test_id("placement-post-chat").click()
 
@@ -339,7 +336,7 @@ def test_a_survey_in_the_browser_from_the_editor_to_the_bars(
         " Object.defineProperty(window, name, { get() { throw new DOMException('refused', 'SecurityError') } })"
     )
     page.goto(f"{business.base_url}/widget/v1/frame?site={business.site_key}")
-    begin(page)
+    screens.begin(page)
     composer = page.get_by_test_id("composer")
     composer.fill("It broke.")
     composer.press("Enter")

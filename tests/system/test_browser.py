@@ -2,24 +2,10 @@
 
 import re
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
+from tests.edge import screens
 from tests.edge.browser import shot
-from tests.edge.screens import begin
-
-
-def sign_in(page: Page, site: dict) -> None:
-    page.goto(f"{site['base_url']}/console")
-    page.get_by_label("E-mail").fill(site["operator"]["email"])
-    page.get_by_label("Password").fill(site["operator"]["password"])
-    shot(page, "console-sign-in")
-    page.get_by_role("button", name="Sign in").click()
-
-
-def say(place: object, text: str) -> None:
-    composer = place.get_by_test_id("composer")  # type: ignore[attr-defined]
-    composer.fill(text)
-    composer.press("Enter")
 
 
 def test_a_conversation_from_the_first_click_to_the_archived_transcript(
@@ -27,7 +13,10 @@ def test_a_conversation_from_the_first_click_to_the_archived_transcript(
 ) -> None:
     shop = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
     console = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    sign_in(console, demo_site)
+    console.goto(f"{demo_site['base_url']}/console")
+    expect(console.get_by_label("E-mail")).to_be_focused()
+    shot(console, "console-sign-in")
+    screens.enter(console, demo_site["operator"])
 
     shop.goto(demo_site["site_page"])
     widget = shop.frame_locator("iframe")
@@ -36,15 +25,11 @@ def test_a_conversation_from_the_first_click_to_the_archived_transcript(
     assert shop.context.cookies() == []
     widget.get_by_test_id("answer-name").fill("Vera")
     widget.get_by_test_id("answer-email").fill("vera@example.org")
-    topic = widget.get_by_test_id("answer-topic")
-    if topic.evaluate("element => element.tagName") == "SELECT":
-        topic.select_option("An order")
-    else:
-        topic.get_by_text("An order").click()
+    screens.answer_topic(widget)
     widget.get_by_test_id("acknowledge").check()
     shot(shop, "widget-survey")
-    begin(widget)
-    say(widget, "Is the green watering can in stock?")
+    screens.begin(widget)
+    screens.say(widget, "Is the green watering can in stock?")
     sent = widget.get_by_test_id("message").filter(has_text="watering can")
     expect(sent).to_have_attribute("data-state", "sent")
 
@@ -52,9 +37,9 @@ def test_a_conversation_from_the_first_click_to_the_archived_transcript(
     shot(console, "console-queue")
     console.get_by_test_id("accept").click()
     expect(console.get_by_test_id("message").filter(has_text="watering can")).to_be_visible()
-    say(console, "Yes, twelve of them.")
+    screens.say(console, "Yes, twelve of them.")
     expect(widget.get_by_test_id("message").filter(has_text="twelve")).to_be_visible()
-    say(widget, "Wonderful!")
+    screens.say(widget, "Wonderful!")
     expect(console.get_by_test_id("message").filter(has_text="Wonderful")).to_be_visible()
     for place in (widget, console):
         said = place.get_by_test_id("message").evaluate_all("all => all.map(one => Number(one.dataset.seq))")
@@ -95,17 +80,8 @@ def test_the_whole_chat_works_with_every_storage_refused(browser: Browser, demo_
         " Object.defineProperty(window, name, { get() { throw new DOMException('refused', 'SecurityError') } })"
     )
     page = context.new_page()
-    page.goto(demo_site["site_page"])
-    widget = page.frame_locator("iframe")
-    widget.get_by_test_id("launcher").click()
-    widget.get_by_test_id("answer-name").fill("Nobody")
-    topic = widget.get_by_test_id("answer-topic")
-    if topic.evaluate("element => element.tagName") == "SELECT":
-        topic.select_option("A product")
-    else:
-        topic.get_by_text("A product").click()
-    begin(widget)
-    say(widget, "No cookies, please.")
+    widget = screens.start_chat(page, demo_site, "Nobody")
+    screens.say(widget, "No cookies, please.")
     expect(widget.get_by_test_id("message").filter(has_text="No cookies")).to_have_attribute("data-state", "sent")
     assert context.cookies() == []
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, FrameLocator, Page, WebSocket, expect
 
 from tests.edge.browser import shot
-from tests.edge.screens import begin
+from tests.edge.screens import say, start, to_console
 
 WITHOUT_SOCKETS = "window.WebSocket = function () { throw new Error('blocked') }"
 SOON = 5_000
@@ -27,11 +27,7 @@ def visitor(browser: Browser) -> Iterator[BrowserContext]:
 def operator(browser: Browser, demo_site: dict) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.goto(f"{demo_site['base_url']}/console")
-    page.get_by_label("E-mail").fill(demo_site["operator"]["email"])
-    page.get_by_label("Password").fill(demo_site["operator"]["password"])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_test_id("operator")).to_be_visible()
+    to_console(page, demo_site)
     page.close()
     yield context
     context.close()
@@ -58,18 +54,6 @@ def visit(context: BrowserContext, site: dict) -> tuple[Page, FrameLocator]:
     return page, page.frame_locator("iframe")
 
 
-def start(widget: FrameLocator, name: str) -> None:
-    widget.get_by_test_id("launcher").click()
-    widget.get_by_test_id("answer-name").fill(name)
-    topic = widget.get_by_test_id("answer-topic")
-    if topic.evaluate("element => element.tagName") == "SELECT":
-        topic.select_option("An order")
-    else:
-        topic.get_by_text("An order").click()
-    begin(widget)
-    expect(widget.get_by_test_id("composer")).to_be_visible()
-
-
 def take(context: BrowserContext, site: dict, name: str) -> Page:
     """The operator accepts the conversation of the visitor of that name."""
     console = context.new_page()
@@ -78,12 +62,6 @@ def take(context: BrowserContext, site: dict, name: str) -> Page:
     console.get_by_test_id("accept").click()
     expect(console.get_by_test_id("composer")).to_be_visible()
     return console
-
-
-def say(place: Place, text: str) -> None:
-    composer = place.get_by_test_id("composer")
-    composer.fill(text)
-    composer.press("Enter")
 
 
 def sees(place: Place, *texts: str, within: float = SOON) -> None:

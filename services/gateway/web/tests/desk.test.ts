@@ -10,6 +10,8 @@ const jo: Operator = { ...maya, operator_id: "o-2", name: "Jo" };
 let server: FakeServer;
 let signedIn: Operator | null;
 let tickets: number;
+let listed: number;
+let isListing: boolean;
 let signedOut: number;
 let stop: () => void;
 
@@ -18,12 +20,14 @@ beforeEach(() => {
   vi.useFakeTimers();
   server = new FakeServer();
   signedIn = maya;
-  tickets = signedOut = 0;
+  tickets = signedOut = listed = 0;
+  isListing = true;
   vi.stubGlobal("fetch", async (path: string) => {
     if (!signedIn) return new Response("{}", { status: 401 });
     if (path === "/api/v1/sessions/current") return new Response(JSON.stringify({ operator: signedIn }));
     if (path === "/api/v1/tickets") return new Response(JSON.stringify({ ticket: `t-${(tickets += 1)}` }));
-    return new Response(JSON.stringify({ conversations: [], next: null }));
+    listed += 1;
+    return isListing ? new Response(JSON.stringify({ conversations: [], next: null })) : new Response("{}", { status: 503 });
   });
 });
 
@@ -73,5 +77,32 @@ describe("the desk", () => {
     server.socket.drop(4403);
     await settle();
     expect(signedOut).toBe(1);
+  });
+
+  it("reads lists that could not be read again soon, though the socket is live, and others now and then", async () => {
+    const desk = await work();
+    await settle(10_000);
+    isListing = false;
+    server.socket.drop(1012);
+    await settle(4_000);
+    expect(desk.connection.state.value).toBe("live");
+    expect(desk.inbox.view.value.problem).not.toBe("");
+    isListing = true;
+    await settle(5_000);
+    expect(desk.inbox.view.value).toMatchObject({ isLoaded: true, problem: "" });
+    const before = listed;
+    await settle(50_000);
+    expect(listed).toBe(before);
+    await settle(10_000);
+    expect(listed).toBeGreaterThan(before);
+  });
+
+  it("reads nothing any more once it is left, not even when an answer comes after that", async () => {
+    const desk = new Desk(maya, () => (signedOut += 1), { openSocket: server.openSocket, tabs: NO_TABS });
+    stop = desk.start();
+    stop();
+    const before = listed;
+    await settle(600_000);
+    expect(listed).toBe(before);
   });
 });

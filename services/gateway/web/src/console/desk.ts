@@ -4,13 +4,14 @@ import * as api from "./api";
 import { Inbox } from "./inbox";
 
 const REFRESH_MS = 60_000;
-const POLLED_REFRESH_MS = 5_000;
+const SOON_MS = 5_000;
 
 /** What one signed-in operator works with: a connection and the inbox it keeps current. */
 export class Desk {
   readonly connection: Connection;
   readonly inbox: Inbox;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private isOver = false;
 
   constructor(
     readonly operator: api.Operator,
@@ -26,13 +27,14 @@ export class Desk {
       this.connection.listen((frame) => {
         this.inbox.hear(frame);
         // Whatever happened while we were away is in the lists.
-        if (frame.type === "ready") void this.inbox.load();
+        if (frame.type === "ready") void this.refresh();
       }),
       this.connection.state.subscribe((state) => state === "refused" && void this.checkSession()),
     ];
     this.connection.start();
     void this.refresh();
     return () => {
+      this.isOver = true;
       for (const end of endings) end();
       clearTimeout(this.timer);
       this.inbox.stop();
@@ -44,8 +46,9 @@ export class Desk {
   private async refresh(): Promise<void> {
     await this.inbox.load();
     clearTimeout(this.timer);
-    const isLive = this.connection.state.value === "live";
-    this.timer = setTimeout(() => void this.refresh(), isLive ? REFRESH_MS : POLLED_REFRESH_MS);
+    if (this.isOver) return;
+    const isCurrent = this.connection.state.value === "live" && !this.inbox.view.value.problem;
+    this.timer = setTimeout(() => void this.refresh(), isCurrent ? REFRESH_MS : SOON_MS);
   }
 
   /** The socket was refused: either the session is over, or it was only the ticket. */
@@ -56,6 +59,6 @@ export class Desk {
     } catch (error) {
       if (error instanceof Problem && error.status === 401) return this.onSignedOut();
     }
-    setTimeout(() => this.connection.state.value === "refused" && this.connection.start(), POLLED_REFRESH_MS);
+    setTimeout(() => this.connection.state.value === "refused" && this.connection.start(), SOON_MS);
   }
 }
