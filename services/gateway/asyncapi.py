@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from services.gateway import frames
+from services.gateway import closings, frames
 
 REF = "#/components/schemas/{name}"
 
@@ -40,7 +40,7 @@ def document(public_url: str) -> dict[str, Any]:
             "toClients": _operation("send", from_server),
         },
         "components": {"messages": {_name(frame): _message(frame) for frame in every}, "schemas": schemas},
-        "x-close-codes": {str(code): sentence for code, sentence in frames.CLOSE_CODES.items()},
+        "x-close-codes": {str(code): sentence for code, sentence in closings.SENTENCES.items()},
         "x-rejections": frames.REJECTIONS,
     }
 

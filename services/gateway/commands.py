@@ -3,10 +3,18 @@
 import time
 from concurrent.futures import Future, InvalidStateError
 
+from prometheus_client import Counter
+
 from chassis.bus import Bus
 from contracts.chat import CommandRejected, ConversationCommand, ConversationEvent
-from contracts.partitions import command_key
+from contracts.partitions import command_key, partition_of, partition_queue
 from services.gateway.fanout import Fanout
+
+_unanswered = Counter(
+    "velaro_gateway_commands_unanswered",
+    "Commands that the broker took and chat did not answer in time.",
+    ("partition",),
+)
 
 
 class CommandRefused(Exception):
@@ -36,6 +44,10 @@ class Commands:
         key = command_key(command.conversation_id, self._partitions)
         return self._bus.send(command, queue=key, correlation_id=command.command_id)
 
+    def note_unanswered(self, command: ConversationCommand) -> None:
+        """Count ``command``, which nobody has answered for long, for its partition."""
+        _unanswered.labels(partition_queue(partition_of(command.conversation_id, self._partitions))).inc()
+
     def carry_out(self, command: ConversationCommand) -> ConversationEvent:
         """What came of ``command``.
 
@@ -50,6 +62,7 @@ class Commands:
                 self.send(command).result(self._timeout + 1.0)
                 event = answer.result(max(0.0, deadline - time.monotonic()))
             except TimeoutError as error:
+                self.note_unanswered(command)
                 raise NotAnsweredYet(command.command_id) from error
             finally:
                 self._fanout.forget_answer(command.command_id)

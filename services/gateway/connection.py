@@ -17,6 +17,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from services.gateway import frames
+from services.gateway.closings import SENTENCES, Closing
 from services.gateway.rates import TokenBucket
 
 CLOSE_SECONDS = 2.0
@@ -98,21 +99,18 @@ class Connection:
     def check_pong(self) -> None:
         """The ping was a while ago: whoever has said nothing since is gone."""
         if self.heard_at < self._pinged_at:
-            self.close(4408, "does not answer")
+            self.close(Closing.DOES_NOT_ANSWER)
 
-    def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye with ``code``; the client has a moment to answer, then the connection is cut.
-
-        ``reason`` is for the metrics, where the code alone leaves it open.
-        """
+    def close(self, why: Closing) -> None:
+        """Say goodbye; the client has a moment to answer, then the connection is cut."""
         if self.is_closing:
             return
         self.is_closing = True
-        _closed.labels(code, reason).inc()
+        _closed.labels(why.code, why.reason).inc()
         if self._protocol.state is not State.OPEN:
             self._hang_up()
             return
-        self._protocol.send_close(code, frames.CLOSE_CODES.get(code, ""))
+        self._protocol.send_close(why.code, SENTENCES[why.code])
         self._flush_protocol()
         # Who reads slowly needs longer to get as far as our goodbye.
         gevent.spawn_later(SEND_SECONDS if self._outbox else CLOSE_SECONDS, self._hang_up)
@@ -121,9 +119,9 @@ class Connection:
         """The text that ``frame`` completes, if it does."""
         is_scrap = frame.opcode is not Opcode.TEXT or not frame.fin
         if is_scrap and not self._scraps.take(self.heard_at):
-            self.close(4429, "too many scraps")
+            self.close(Closing.TOO_MANY_SCRAPS)
         if frame.opcode is Opcode.BINARY:
-            self.close(1003)
+            self.close(Closing.NOT_TEXT)
         if self.is_closing or frame.opcode not in (Opcode.TEXT, Opcode.CONT):
             return None
         return self._joined(frame)
@@ -133,7 +131,7 @@ class Connection:
         self._text += frame.data
         # Each frame is small enough, or we would not see it; this is about what they make together.
         if len(self._text) > frames.MAX_FRAME:
-            self.close(1009)
+            self.close(Closing.TOO_LONG)
             return None
         if not frame.fin:
             return None
@@ -141,7 +139,7 @@ class Connection:
         try:
             return text.decode()
         except UnicodeDecodeError:
-            self.close(1007)
+            self.close(Closing.NOT_UTF8)
             return None
 
     def _linger(self) -> None:
@@ -197,7 +195,7 @@ class Connection:
         self._outbox.clear()
         self._outbox.append(first)
         self._outbox_bytes = len(first)
-        self.close(4408, "does not read")
+        self.close(Closing.DOES_NOT_READ)
 
     def _write_outbox(self) -> None:
         try:

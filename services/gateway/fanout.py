@@ -32,6 +32,7 @@ from contracts.chat import (
 from contracts.payload import Event
 from services.gateway import frames
 from services.gateway.clients import ConversationState
+from services.gateway.closings import Closing
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +76,7 @@ class Member(Protocol):
     def tell(self, data: bytes) -> None: ...
     def recover(self) -> None: ...
     def recheck(self) -> None: ...
-    def close(self, code: int) -> None: ...
+    def close(self, why: Closing) -> None: ...
 
 
 class _Here:
@@ -350,13 +351,13 @@ class Fanout:
     def _visitor_erased(self, here: _Here, event: VisitorErased) -> None:
         self._forget_visitor(event.visitor_id)
         for member in tuple(here.by_subject.get(("visitor", event.visitor_id), ())):
-            member.close(4403)
+            member.close(Closing.REVOKED)
 
     def _session_revoked(self, here: _Here, event: SessionRevoked) -> None:
         self._forget_session(event.session_id)
         for member in tuple(here.by_subject.get(("operator", event.operator_id), ())):
             if member.session_id == event.session_id:
-                member.close(4403)
+                member.close(Closing.REVOKED)
 
     def _announce(self, here: _Here, frame: frames.Conversation) -> None:
         data = frames.encode(frame)

@@ -181,21 +181,6 @@ REJECTIONS = {
     "unavailable": "Not possible just now; send it again in a moment.",
 }
 
-CLOSE_CODES = {
-    1001: "Going away.",
-    1002: "The WebSocket protocol was violated.",
-    1003: "Only text frames are understood.",
-    1007: "Text must be UTF-8.",
-    1009: "Frames are at most 64 KiB.",
-    1011: "Something went wrong on our side.",
-    1012: "Restarting, or time to show a fresh ticket: come back with jitter.",
-    1013: "Overloaded, or cut off from the bus: come back later, and send again what has no echo, in order.",
-    4401: "Not authenticated: no ticket within 5 s, or not a good one.",
-    4403: "The session or token was revoked, or the visitor was erased.",
-    4408: "Too slow: frames pile up, or a ping stayed without an answer for 20 s.",
-    4429: "Too fast: many frames beyond the rate, or many malformed ones.",
-}
-
 AnyClientFrame = Auth | Say | Sync | TypingSignal | ReadSignal
 CLIENT_FRAMES: tuple[type[ClientFrame], ...] = (Auth, Say, Sync, TypingSignal, ReadSignal)
 SERVER_FRAMES: tuple[type[ServerFrame], ...] = (Ready, Message, Rejected, Typing, Read, Conversation)

@@ -28,6 +28,7 @@ from services.gateway.clients import (
     PolicyClient,
     StoredMessage,
 )
+from services.gateway.closings import Closing
 from services.gateway.commands import Commands
 from services.gateway.connection import OUTBOX_FRAMES, Connection
 from services.gateway.fanout import Fanout, message_frame
@@ -93,19 +94,19 @@ class Session:
             commands=surroundings.commands,
             fanout=surroundings.fanout,
             answered=self._answered,
-            given_up=partial(self.close, 1013, "not answered"),
+            given_up=partial(self.close, Closing.NOT_ANSWERED),
         )
         self._rate = TokenBucket(settings.messages_per_second, settings.message_burst, now=now)
         self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=now)
         self._malformed = TokenBucket(MALFORMED_PER_SECOND, MALFORMED_AT_ONCE, now=now)
 
-    def run(self, refusal: tuple[int, str] | None, *, on_authenticated: Callable[[], None]) -> None:
-        """Serve the client until it is gone, or turn it away with the close code and the reason of ``refusal``."""
+    def run(self, refusal: Closing | None, *, on_authenticated: Callable[[], None]) -> None:
+        """Serve the client until it is gone, or turn it away for ``refusal``."""
         try:
             self._connection.open()
             texts = self._connection.texts()
             if refusal:
-                self.close(*refusal)
+                self.close(refusal)
             elif ticket := self._shown(texts):
                 self._take_part(texts, ticket, on_authenticated)
             for _ in texts:
@@ -116,18 +117,18 @@ class Session:
             return
         except Exception:  # the outermost loop: the server above would write an HTTP error into the socket
             log.exception("session failed")
-            self.close(1011)
+            self.close(Closing.FAILED)
         finally:
             self._connection.over()
 
     def _shown(self, texts: Iterator[str]) -> str | None:
         """The ticket that the client shows first; from here on the session is of whom it admits, if it still does."""
-        timer = gevent.spawn_later(AUTH_SECONDS, self.close, 4401)
+        timer = gevent.spawn_later(AUTH_SECONDS, self.close, Closing.NOT_AUTHENTICATED)
         ticket = _ticket_in(next(texts, ""))
         timer.kill(block=False)
         caller = _aside(partial(self._here.tickets.read, ticket)) if ticket else None
         if caller is None or self._connection.is_closing:
-            self.close(4401)
+            self.close(Closing.NOT_AUTHENTICATED)
             return None
         self._caller = caller
         self.customer_id, self.subject = caller.customer_id or "", caller.subject or ""
@@ -141,7 +142,7 @@ class Session:
         try:
             self._here.fanout.add(self, BIND_SECONDS)
         except Unavailable:
-            self.close(1013, "not listening")
+            self.close(Closing.NOT_LISTENING)
             return
         try:
             # We hear the bus already: what arrives meanwhile is held, so nothing falls between list and socket.
@@ -161,13 +162,13 @@ class Session:
         try:
             standings = self._here.chat.admit(ticket)
             if standings is None or not self._is_session_live():
-                self.close(4401)
+                self.close(Closing.NOT_AUTHENTICATED)
                 return None
             if self.kind == "visitor":
                 # So that what each of their messages needs is known before there is one.
                 _aside(self._here.policy.recent)
         except (Unavailable, RemoteProblem):
-            self.close(1013, "not admitted")
+            self.close(Closing.NOT_ADMITTED)
             return None
         return standings
 
@@ -210,7 +211,7 @@ class Session:
         except frames.Malformed as error:
             self._reject(error.client_id, "malformed")
             if not self._malformed.take(self._connection.heard_at):
-                self.close(4429, "too many malformed frames")
+                self.close(Closing.TOO_MANY_MALFORMED)
             return
         match frame:
             case frames.Say():
@@ -227,7 +228,7 @@ class Session:
     def _too_fast(self, text: str) -> None:
         self._reject(frames.client_id_in(text), "too-fast")
         if not self._refusals.take(self._connection.heard_at):
-            self.close(4429, "too many frames")
+            self.close(Closing.TOO_MANY_FRAMES)
 
     def _reject(self, client_id: str | None, code: str, detail: str = "", **names: str) -> None:
         detail = detail or frames.REJECTIONS[code]
@@ -387,7 +388,7 @@ class Session:
             return
         try:
             if not self._here.accounts.is_live(self._caller):
-                self.close(4403)
+                self.close(Closing.REVOKED)
         except (Unavailable, RemoteProblem):
             # Nobody can say so now. A fresh ticket will tell.
             self._expires_at = min(self._expires_at, time.monotonic() + RECHECK_SPREAD)
@@ -395,7 +396,7 @@ class Session:
     def ping(self, now: float) -> None:
         """Ask the client for a sign of life; a ticket is good for some hours only."""
         if now > self._expires_at:
-            self.close(1012, "time for a fresh ticket")
+            self.close(Closing.TICKET_IS_OLD)
         else:
             self._connection.ping(now)
 
@@ -410,17 +411,17 @@ class Session:
         elif len(self._early) < OUTBOX_FRAMES:
             self._early.append(data)
         else:
-            self.close(1013, "too much before ready")
+            self.close(Closing.TOO_MUCH_BEFORE_READY)
 
     def tell(self, data: bytes) -> None:
         """Send that a conversation is not as it was."""
         self._stood = None
         self.send(data)
 
-    def close(self, code: int, reason: str = "") -> None:
+    def close(self, why: Closing) -> None:
         """End the session: nothing that waits for its turn is sent any more."""
         self._turns.stop()
-        self._connection.close(code, reason)
+        self._connection.close(why)
 
     def _resume(self, conversation_id: str, view: View) -> None:
         if ready := view.release():
@@ -446,7 +447,7 @@ class Session:
                     continue
             fruitless += 1
             if fruitless > CATCH_UP_ATTEMPTS:
-                self.close(1013, "no history")
+                self.close(Closing.NO_HISTORY)
             gevent.sleep(0.05 * 2**fruitless)
         if self.views.get(conversation_id) is view and not self._connection.is_closing:
             self._let_go(conversation_id, view)

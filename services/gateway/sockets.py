@@ -23,6 +23,7 @@ from websockets.typing import Origin
 from chassis import correlation
 from services.gateway import frames
 from services.gateway.addresses import client_address, limit_key
+from services.gateway.closings import Closing
 from services.gateway.connection import Connection
 from services.gateway.session import Session, Surroundings
 
@@ -118,16 +119,16 @@ class Sockets:
         finally:
             self._leave(session, address)
 
-    def _refusal(self, address: str) -> tuple[int, str] | None:
-        """The close code with which a new socket is turned away, and why, if it is."""
+    def _refusal(self, address: str) -> Closing | None:
+        """Why a new socket is turned away, if it is."""
         if self._is_draining:
-            return 1012, "draining"
+            return Closing.DRAINING
         if len(self._open) >= self._settings.connections * CAPACITY_USED:
-            return 1013, "full"
+            return Closing.FULL
         if self._unauthenticated.total() >= self._settings.unauthenticated_sockets:
-            return 1013, "too many without a ticket"
+            return Closing.TOO_MANY_UNAUTHENTICATED
         if self._unauthenticated[address] >= self._settings.unauthenticated_sockets_per_address:
-            return 1013, "too many of one address without a ticket"
+            return Closing.TOO_MANY_UNAUTHENTICATED_OF_ADDRESS
         return None
 
     def _authenticated(self, session: Session, address: str) -> None:
@@ -167,7 +168,7 @@ class Sockets:
         self._is_draining = True
         spread = min(seconds, len(self._open) / CLOSES_PER_SECOND)
         for session in tuple(self._open):
-            gevent.spawn_later(random.uniform(0, spread), session.close, 1012, "draining")  # noqa: S311
+            gevent.spawn_later(random.uniform(0, spread), session.close, Closing.DRAINING)  # noqa: S311
 
 
 def _request_of(environ: dict[str, Any]) -> Request:

@@ -124,6 +124,7 @@ class Turns:
     def _not_answered(self, turn: _Turn) -> None:
         """It, or its answer, may be lost."""
         turn.deadline = None
+        self._commands.note_unanswered(turn.command)
         if turn.sendings < MOST_SENDINGS:
             self._fanout.forget_answer(turn.command.command_id)
             self._send(turn)

@@ -1,8 +1,9 @@
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.bus import Down
 from contracts.chat import CloseConversation, PostMessage
-from contracts.partitions import command_key
+from contracts.partitions import command_key, partition_of, partition_queue
 from services.gateway.commands import CommandRefused, NotAnsweredYet
 from tests.gateway.builders import OPERATOR, VISITOR, a_context, posted, rejected
 
@@ -62,3 +63,28 @@ def test_a_bus_that_is_down_is_said_at_once():
     context.bus.failure = Down("no connection")
     with pytest.raises(Down):
         context.commands.carry_out(a_post())
+
+
+def unanswered(partition: str) -> float:
+    return REGISTRY.get_sample_value("velaro_gateway_commands_unanswered_total", {"partition": partition}) or 0.0
+
+
+def test_a_command_without_an_answer_is_counted_for_its_partition():
+    context = a_context(partitions=5)
+    own = partition_queue(partition_of("c-1", 5))
+    before = unanswered(own)
+    with pytest.raises(NotAnsweredYet):
+        context.commands.carry_out(a_post())
+    assert unanswered(own) == before + 1
+
+
+def test_a_command_that_was_answered_or_not_taken_is_not_counted_as_unanswered():
+    context = a_context(partitions=5)
+    own = partition_queue(partition_of("c-1", 5))
+    before = unanswered(own)
+    context.bus.answer = lambda command: posted(caused_by=command.command_id)
+    context.commands.carry_out(a_post("command-2"))
+    context.bus.failure = Down("no connection")
+    with pytest.raises(Down):
+        context.commands.carry_out(a_post("command-3"))
+    assert unanswered(own) == before

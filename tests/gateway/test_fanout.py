@@ -8,6 +8,7 @@ from websockets.streams import StreamReader
 from chassis.clock import now
 from contracts.chat import ConversationErased, VisitorErased
 from services.gateway import frames
+from services.gateway.closings import Closing
 from services.gateway.fanout import UNBOUND_AFTER, Fanout, NotListening
 from tests.gateway.builders import accepted, closed, opened, posted, rejected, revoked
 from tests.gateway.fakes import FakeChat, FakeListener
@@ -26,7 +27,7 @@ class FakeMember:
         self.concluded: list[tuple[str, int]] = []
         self.forgotten: list[str] = []
         self.sent: list[dict] = []
-        self.closed: list[int] = []
+        self.closed: list[Closing] = []
         self.recovered = self.rechecked = 0
         self._fanout = fanout
 
@@ -59,8 +60,8 @@ class FakeMember:
     def recheck(self) -> None:
         self.rechecked += 1
 
-    def close(self, code: int) -> None:
-        self.closed.append(code)
+    def close(self, why: Closing) -> None:
+        self.closed.append(why)
 
 
 def decoded(data: bytes) -> list[dict]:
@@ -220,7 +221,7 @@ def test_an_answer_that_never_comes_is_forgotten(fanout, join):
 def test_a_revoked_session_loses_its_sockets_and_its_place_in_the_cache(fanout, join, forgotten):
     gone, other = join("operator", "operator-1", session_id="s-1"), join("operator", "operator-1", session_id="s-2")
     fanout.hear(revoked("s-1"))
-    assert (gone.closed, other.closed, forgotten) == ([4403], [], ["s-1"])
+    assert (gone.closed, other.closed, forgotten) == ([Closing.REVOKED], [], ["s-1"])
 
 
 def test_signals_reach_the_other_parties_and_nobody_else(fanout, join):
@@ -277,7 +278,7 @@ def test_events_that_concern_no_socket_are_passed_over(fanout):
 def test_an_erased_visitors_sockets_are_closed_and_the_token_is_forgotten(fanout, join, forgotten):
     gone, other = join(), join(subject="visitor-2")
     fanout.hear(VisitorErased(customer_id="customer-1", visitor_id="visitor-1", reason="minor", erased_at=now()))
-    assert (gone.closed, other.closed, forgotten) == ([4403], [], ["visitor-1"])
+    assert (gone.closed, other.closed, forgotten) == ([Closing.REVOKED], [], ["visitor-1"])
 
 
 def test_an_erased_conversation_leaves_the_screens_and_the_summaries(fanout, join):

@@ -14,6 +14,7 @@ from chassis.auth import Caller
 from chassis.bus import Down
 from chassis.problems import Unavailable
 from services.gateway.bootstrap import Context
+from services.gateway.closings import Closing
 from services.gateway.session import MOST_VIEWS, Session, Surroundings
 from tests.gateway.builders import a_context, closed, erased, posted
 from tests.gateway.fakes import a_message
@@ -31,8 +32,7 @@ class FakeConnection:
         self.heard_at = time.monotonic()
         self.is_closing = False
         self.sent: list[dict[str, Any]] = []
-        self.closed: list[int] = []
-        self.reason = ""
+        self.closed: list[Closing] = []
         self.pings = 0
 
     def open(self) -> None:
@@ -68,10 +68,9 @@ class FakeConnection:
     def check_pong(self) -> None:
         return
 
-    def close(self, code: int, reason: str = "") -> None:
+    def close(self, why: Closing) -> None:
         if not self.is_closing:
-            self.closed.append(code)
-            self.reason = reason
+            self.closed.append(why)
             self.is_closing = True
 
     def kinds(self) -> list[str]:
@@ -200,14 +199,14 @@ def test_a_used_ticket_admits_nobody(context):
     run(session)
     again = FakeConnection(*connection.script)
     run(Session(again, session._here))
-    assert (connection.closed, again.closed) == ([], [4401])
+    assert (connection.closed, again.closed) == ([], [Closing.NOT_AUTHENTICATED])
 
 
 def test_an_operator_who_has_signed_out_meanwhile_is_not_let_in(context):
     context.accounts.live = False
     session, connection = a_session(context)
     run(session)
-    assert (connection.sent, connection.closed) == ([], [4401])
+    assert (connection.sent, connection.closed) == ([], [Closing.NOT_AUTHENTICATED])
 
 
 def test_a_visitor_needs_no_session(context):
@@ -230,13 +229,13 @@ def test_a_socket_is_sent_away_while_the_bus_or_a_service_is_missing(context):
     session, connection = a_session(context)
     session._here.fanout.add = _unavailable
     run(session)
-    assert (connection.closed, connection.reason) == ([1013], "not listening")
+    assert connection.closed == [Closing.NOT_LISTENING]
 
     context = a_context()
     context.chat.failure = Unavailable()
     session, connection = a_session(context)
     run(session)
-    assert (connection.closed, connection.reason) == ([1013], "not admitted")
+    assert connection.closed == [Closing.NOT_ADMITTED]
 
 
 def _unavailable(*_: object) -> None:
@@ -263,7 +262,7 @@ def test_a_message_that_is_not_taken_ends_the_socket_and_what_waits_behind_it_is
         context, SAID | {"client_id": "1"}, fail, SAID | {"client_id": "2"}, SAID | {"client_id": "3"}
     )
     run(session)
-    assert (connection.closed, connection.reason) == ([1013], "not answered")
+    assert connection.closed == [Closing.NOT_ANSWERED]
     assert [command.client_id for _, command in context.bus.sent] == ["1"]
 
 
@@ -431,7 +430,7 @@ def test_a_session_that_ended_during_an_outage_is_found_out(context):
 
     session, connection = a_session(context, look)
     run(session)
-    assert connection.closed == [4403]
+    assert connection.closed == [Closing.REVOKED]
 
 
 def test_a_socket_shows_a_fresh_ticket_from_time_to_time(context):
@@ -442,7 +441,7 @@ def test_a_socket_shows_a_fresh_ticket_from_time_to_time(context):
     session, connection = a_session(context, later)
     run(session)
     assert connection.pings == 1
-    assert connection.closed == [1012]
+    assert connection.closed == [Closing.TICKET_IS_OLD]
 
 
 def test_only_so_many_conversations_are_open_at_once_and_ones_own_stay_longest(context):

@@ -126,6 +126,15 @@ def test_whoever_never_gets_an_answer_gives_up_and_sends_nothing_more(client, co
     assert context.fanout._answers == {}
 
 
+def test_each_time_that_an_answer_does_not_come_is_counted_for_the_partition(client, context, monkeypatch):
+    unanswered: list[str] = []
+    monkeypatch.setattr(context.commands, "note_unanswered", lambda command: unanswered.append(command.client_id))
+    monkeypatch.setattr(turns, "ANSWER_SECONDS", 0.02)
+    client.say("a", "b")
+    client.await_end()
+    assert unanswered == ["a"] * turns.MOST_SENDINGS
+
+
 def test_an_answer_that_may_have_been_missed_is_asked_for_at_once(client):
     client.say("a", "b")
     client.turns.recover()
