@@ -1,15 +1,18 @@
+import inspect
 from typing import Any
 
 import pytest
 
 from chassis.auth import Caller
 from chassis.http import RemoteProblem
+from services.accounts.operators.passwords import Passwords
 from services.gateway import frames
 from services.gateway.clients import (
     AccountsClient,
     ChatClient,
     HistoryReader,
     Recent,
+    StaffClient,
     SurveysClient,
     TranscriptsClient,
     Visitor,
@@ -25,11 +28,13 @@ class FakeService:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.asked: list[tuple[str, str, Any]] = []
+        self.timeouts: list[float | None] = []
 
     def get(self, path: str, *, caller: Caller, params: Any = None) -> Any:
         return self._answer("GET", path, params)
 
-    def post(self, path: str, *, caller: Caller, json: Any = None) -> Any:
+    def post(self, path: str, *, caller: Caller, json: Any = None, timeout: float | None = None) -> Any:
+        self.timeouts.append(timeout)
         return self._answer("POST", path, json)
 
     def put(self, path: str, *, caller: Caller, json: Any = None) -> Any:
@@ -71,6 +76,17 @@ def test_an_introspection_is_asked_once_while_it_is_recent_and_again_when_the_se
     client.forget_session("s-1")
     client.introspect("t")
     assert len(service.asked) == 2
+
+
+@pytest.mark.parametrize("client", [AccountsClient, StaffClient])
+def test_who_signs_in_is_waited_for_longer_than_accounts_has_them_wait_for_others(client):
+    patience = inspect.signature(Passwords).parameters["patience"].default
+    service = FakeService()
+    caches = {name: 1 for name in inspect.signature(client).parameters if name.endswith("_cache")}
+    with pytest.raises(RemoteProblem):
+        client(service, **caches).sign_in(email="a@b.example", password="x", ip="127.0.0.1", user_agent="")
+    [timeout] = service.timeouts
+    assert timeout > patience + 3
 
 
 def test_a_token_nobody_knows_is_nobody_s():

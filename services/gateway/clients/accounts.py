@@ -8,7 +8,7 @@ import msgspec
 from chassis.auth import Caller, Role
 from chassis.http import ServiceClient
 from services.gateway.captures import Choices
-from services.gateway.clients.asking import GATEWAY, Recent, fingerprint, found_or_none
+from services.gateway.clients.asking import GATEWAY, PASSWORD_SECONDS, Recent, fingerprint, found_or_none
 
 LONGEST_TOKEN = 256
 
@@ -73,7 +73,8 @@ class AccountsClient:
         body: dict[str, Any] = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
         if remembered_days is not None:
             body["remembered_days"] = remembered_days
-        return msgspec.convert(self._service.post("/internal/v1/sessions", caller=GATEWAY, json=body), SignIn)
+        made = self._service.post("/internal/v1/sessions", caller=GATEWAY, json=body, timeout=PASSWORD_SECONDS)
+        return msgspec.convert(made, SignIn)
 
     def introspect(self, token: str) -> Credential | None:
         """Whose session or API token this is; None if nobody's."""

@@ -11,6 +11,8 @@ from chassis.http import RemoteProblem
 
 GATEWAY = Caller(service="gateway", role="service")
 """The gateway asking for itself, where nobody is known yet."""
+PASSWORD_SECONDS = 10.0
+"""Checking a password is slow on purpose, and a few are checked at a time: accounts has others wait for up to 5 s."""
 V = TypeVar("V")
 
 

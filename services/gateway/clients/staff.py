@@ -6,7 +6,7 @@ import msgspec
 
 from chassis.auth import Caller, Role
 from chassis.http import ServiceClient
-from services.gateway.clients.asking import GATEWAY, Recent, fingerprint, found_or_none
+from services.gateway.clients.asking import GATEWAY, PASSWORD_SECONDS, Recent, fingerprint, found_or_none
 
 
 class StaffCredential(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class StaffClient:
 
     def sign_in(self, *, email: str, password: str, ip: str, user_agent: str) -> StaffSignIn:
         body = {"email": email, "password": password, "ip": ip, "user_agent": user_agent}
-        made = self._service.post("/internal/v1/staff/sessions", caller=GATEWAY, json=body)
+        made = self._service.post("/internal/v1/staff/sessions", caller=GATEWAY, json=body, timeout=PASSWORD_SECONDS)
         return msgspec.convert(made, StaffSignIn)
 
     def introspect(self, token: str) -> StaffCredential | None:
