@@ -6,6 +6,7 @@ ways through a text of the longest allowed length is refused.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 MOST_WAYS = 2_000
 DEEPEST = 20
@@ -15,8 +16,15 @@ END = r"(?![\s\S])"
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": r"\x20\x09"}
 _SPECIAL = frozenset("|)*+?{")
 
-Piece = tuple[str, int]
-"""A part of the expression, and in how many ways it can match."""
+
+class Piece(NamedTuple):
+    """A part of the expression."""
+
+    text: str
+    ways: int
+    """In how many ways it can match."""
+    is_empty: bool
+    """Whether it matches nothing but the empty text."""
 
 
 class PatternRefused(Exception):
@@ -25,8 +33,8 @@ class PatternRefused(Exception):
 
 def expression(pattern: str, longest: int) -> str:
     """The regular expression that matches the whole of those texts that ``pattern`` asks for, none over ``longest``."""
-    text, _ = _Reader(pattern, longest).whole()
-    return rf"^(?![\s\S]{{{longest + 1}}})(?:{text}){END}"
+    whole = _Reader(pattern, longest).whole()
+    return rf"^(?![\s\S]{{{longest + 1}}})(?:{whole.text}){END}"
 
 
 class _Reader:
@@ -56,31 +64,34 @@ class _Reader:
         return is_there
 
     def _alternatives(self) -> Piece:
-        texts, ways = [], 0
+        pieces, ways = [], 0
         while True:
-            text, count = self._sequence()
-            texts.append(text)
-            ways = self._counted(ways + count)
+            pieces.append(self._sequence())
+            ways = self._counted(ways + pieces[-1].ways)
             if not self._skip("|"):
-                return "|".join(texts), ways
+                text = "|".join(piece.text for piece in pieces)
+                return Piece(text, ways, all(piece.is_empty for piece in pieces))
 
     def _sequence(self) -> Piece:
-        texts, ways = [], 1
+        pieces, ways = [], 1
         while self._rest and self._rest[0] not in "|)":
-            text, count = self._repeated()
-            texts.append(text)
-            ways = self._counted(ways * count)
-        return "".join(texts), ways
+            pieces.append(self._repeated())
+            ways = self._counted(ways * pieces[-1].ways)
+        text = "".join(piece.text for piece in pieces)
+        return Piece(text, ways, all(piece.is_empty for piece in pieces))
 
     def _repeated(self) -> Piece:
-        text, ways = self._atom()
+        piece = self._atom()
         counts = self._quantifier()
         if counts is None:
-            return text, ways
+            return piece
+        if piece.is_empty:
+            # An engine does it as often as it is told to, and keeps a note of each time.
+            raise PatternRefused("There is nothing to repeat in the brackets.")
         if self._rest[:1] and self._rest[0] in "*+?{":
             raise PatternRefused("One part can only be repeated once; put it in brackets.")
         least, most, sign = counts
-        return text + sign, self._repetitions(ways, least, most)
+        return Piece(piece.text + sign, self._repetitions(piece.ways, least, most), most == 0)
 
     def _repetitions(self, ways: int, least: int, most: int) -> int:
         if ways == 1:
@@ -125,16 +136,16 @@ class _Reader:
         if character == "(":
             return self._group()
         if character == "[":
-            return self._class(), 1
+            return _character(self._class())
         if character == ".":
-            return r"[^\x0a\x0d]", 1
+            return _character(r"[^\x0a\x0d]")
         if character in "^$":
             raise PatternRefused("A pattern is always about the whole text; ^ and $ are not needed.")
         if character == "\\":
-            return self._escaped(lambda ranges: f"[{ranges}]"), 1
+            return _character(self._escaped(lambda ranges: f"[{ranges}]"))
         if character in _SPECIAL:
             raise PatternRefused("There is nothing to repeat; write \\ before a character that is meant as such.")
-        return _literal(character), 1
+        return _character(_literal(character))
 
     def _group(self) -> Piece:
         if not self._skip("?:") and self._rest.startswith("?"):
@@ -142,11 +153,11 @@ class _Reader:
         self._depth += 1
         if self._depth > DEEPEST:
             raise PatternRefused("There are too many brackets inside each other.")
-        text, ways = self._alternatives()
+        piece = self._alternatives()
         if not self._skip(")"):
             raise PatternRefused("A closing bracket is missing.")
         self._depth -= 1
-        return f"(?:{text})", ways
+        return piece._replace(text=f"(?:{piece.text})")
 
     def _escaped(self, of_class: Callable[[str], str]) -> str:
         character = self._next()
@@ -188,6 +199,10 @@ class _Reader:
         if character.isalnum():
             raise PatternRefused("After \\ only d, w, s and punctuation are possible.")
         return character, True
+
+
+def _character(text: str) -> Piece:
+    return Piece(text, ways=1, is_empty=False)
 
 
 def _literal(character: str) -> str:

@@ -23,7 +23,7 @@ from services.surveys.model import (
     counted,
     date_of,
 )
-from services.surveys.patterns import END, expression
+from services.surveys.patterns import END, PatternRefused, expression
 
 Schema = dict[str, Any]
 
@@ -48,6 +48,7 @@ DATE = (
     rf"|(?:(?:19|20)(?:0[48]|[2468][048]|[13579][26])|2000)\x2d02\x2d29){END}"
 )
 NEVER: Schema = {"not": {}}
+NOTHING = r"[^\s\S]"
 WITHOUT_NUL = r"^(?![^\x00]*\x00)"
 
 REFUSALS: Final = "x-refusals"
@@ -124,8 +125,16 @@ def _text(question: Question) -> Schema:
     longest = longest_text(question)
     pattern = WITHOUT_NUL
     if question.pattern is not None:
-        pattern += expression(question.pattern, longest).removeprefix("^")
+        pattern += _asked_for(question.pattern, longest)
     return {"type": "string", "maxLength": longest, "pattern": pattern}
+
+
+def _asked_for(pattern: str, longest: int) -> str:
+    try:
+        return expression(pattern, longest).removeprefix("^")
+    except PatternRefused:
+        # Published when more was taken than today. Better no text fits than that looking takes the service down.
+        return NOTHING
 
 
 def _several(question: Question) -> Schema:

@@ -1,5 +1,6 @@
 import re
 import time
+import tracemalloc
 import warnings
 
 import pytest
@@ -62,6 +63,24 @@ def test_what_is_no_pattern_is_refused_with_a_reason(pattern):
     with pytest.raises(PatternRefused) as refused:
         expression(pattern, LONGEST)
     assert len(str(refused.value)) > 20
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(){4000}", "((){4000}){4000}", "(()){2}", "(|)*", "(a{0}){4000}", "((a{0})b{0})+"]
+)
+def test_nothing_is_not_repeated_for_an_engine_would_do_it_all_those_times(pattern):
+    with pytest.raises(PatternRefused, match="nothing to repeat"):
+        expression(pattern, LONGEST)
+
+
+@pytest.mark.parametrize("pattern", ["((a{4000}){4000}){4000}", "((ab?){3}){2}", "(a|){3}"])
+def test_what_is_repeated_inside_each_other_costs_little_memory(pattern):
+    compiled = re.compile(expression(pattern, LONGEST))
+    tracemalloc.start()
+    compiled.search("a" * LONGEST)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
 
 
 @given(st.text("ab01()[]{}|*+?\\.^$-,d w", max_size=25), st.text("ab01 -", max_size=LONGEST + 5))

@@ -135,3 +135,8 @@ def test_whatever_is_sent_is_either_accepted_as_text_or_refused(given):
         return
     assert all(isinstance(answer.value, str) and answer.value for answer in answers)
     assert tells_minor(ASKED, given, TODAY) in (True, False)
+
+
+def test_a_pattern_that_is_not_taken_any_more_fits_no_text_and_harms_nobody():
+    published = (a_question(question_id="code", kind="text", pattern="((){4000}){4000}"),)
+    assert set(refusals(published, {"code": "a"})) == {"code"}
