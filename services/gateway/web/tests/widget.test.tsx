@@ -71,6 +71,11 @@ async function type(testId: string, text: string): Promise<void> {
   });
 }
 
+async function press(testId: string, key: KeyboardEventInit): Promise<void> {
+  await act(async () => void find(testId)?.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, ...key })));
+  await settle();
+}
+
 async function show(storage = () => sessionStorage as Storage, tabs: Tabs = NO_TABS): Promise<void> {
   chat = new Chat("KEY", host(), new Memory("KEY", storage), { openSocket: server.openSocket, tabs });
   vi.spyOn(document, "hasFocus").mockReturnValue(true);
@@ -300,7 +305,7 @@ describe("talking", () => {
   it("is minimised with Escape, keeps count of what is new, and gives focus back", async () => {
     await show();
     await start();
-    await act(async () => void document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" })));
+    await act(async () => void document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", keyCode: 27 })));
     await settle();
     expect(document.activeElement).toBe(find("launcher"));
     server.socket.echo(server.store("x", "there you are", OPERATOR));
@@ -308,6 +313,20 @@ describe("talking", () => {
     expect(find("launcher")?.getAttribute("aria-label")).toBe("Open chat, 1 new message");
     await click("launcher");
     expect(root.textContent).toContain("there you are");
+  });
+
+  it("leaves to an input method the keys that choose a word", async () => {
+    await show();
+    await start();
+    await type("composer", "にほん");
+    // Safari ends the composition before the key that ended it; others say that they compose.
+    for (const isComposing of [false, true]) {
+      for (const key of ["Enter", "Escape"]) await press("composer", { key, keyCode: 229, isComposing });
+    }
+    expect(server.socket.sentOf("message")).toEqual([]);
+    expect((find("composer") as HTMLTextAreaElement).value).toBe("にほん");
+    await press("composer", { key: "Enter", keyCode: 13 });
+    expect(server.socket.sentOf("message").map(({ text }) => text)).toEqual(["にほん"]);
   });
 
   it("ends only after asking again", async () => {

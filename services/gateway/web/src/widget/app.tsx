@@ -55,7 +55,8 @@ function Panel({ chat, stage, takesFocus, onMinimise, children }: PanelProps) {
     if (takesFocus) title.current?.focus();
   }, []);
   useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent) => event.key === "Escape" && onMinimise();
+    // Escape by its code, which is another while it ends a composition.
+    const onKeyDown = (event: KeyboardEvent) => event.keyCode === 27 && onMinimise();
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
   });

@@ -33,8 +33,8 @@ export function Composer({ label, onSend, isFocused = false }: ComposerProps) {
     input.current?.focus();
   };
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLTextAreaElement>) => {
-    // While an input method composes, Enter chooses a word.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    // Of an Enter that chooses a word of an input method, only the deprecated code tells in every browser: it is 229 then.
+    if (event.keyCode !== 13 || event.shiftKey) return;
     event.preventDefault();
     send();
   };
