@@ -39,8 +39,10 @@ describe("a call", () => {
   });
 
   it("takes a proxy's error page, broken JSON and a dead network for no answer", async () => {
-    answer(502, "<html>");
-    await expect(call("/x")).rejects.toBeInstanceOf(Unreachable);
+    for (const status of [401, 403, 404, 502]) {
+      answer(status, "<html>");
+      await expect(call("/x")).rejects.toBeInstanceOf(Unreachable);
+    }
     answer(200, "{");
     await expect(call("/x")).rejects.toBeInstanceOf(Unreachable);
     vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("failed")));

@@ -112,7 +112,7 @@ beforeEach(() => {
   vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
     calls.push({ method: init.method ?? "GET", path, body: init.body ? JSON.parse(init.body as string) : null });
     const { status, body } = answers[`${init.method} ${path}`]?.() ?? { status: 404, body: { code: "not-found", detail: "Nothing here." } };
-    return new Response(JSON.stringify(body), { status });
+    return new Response(typeof body === "string" ? body : JSON.stringify(body), { status });
   });
 });
 
@@ -370,6 +370,21 @@ describe("talking", () => {
     await act(async () => void (await new Promise((resolve) => setTimeout(resolve, 800))));
     expect(find("connection")?.textContent).toBe("Connection lost – reconnecting");
     expect(find("connection")?.getAttribute("aria-live")).toBe("polite");
+  });
+
+  it("is kept, with what is unsent, when a proxy refuses in the server's place", async () => {
+    await show();
+    await start();
+    server.isEchoing = false;
+    await type("composer", "precious");
+    await click("send");
+    await act(async () => render(null, root));
+    const page = () => ({ status: 403, body: "<html>Blocked" });
+    answers["GET /api/v1/widget/conversations/k/messages?after=0"] = answers["POST /api/v1/widget/tickets"] = page;
+    await show();
+    expect(find("message")?.textContent).toContain("precious");
+    expect(Object.keys(sessionStorage)).toHaveLength(2);
+    expect(chat.stage.value.name === "talking" && chat.stage.value.connection.state.value).toBe("waiting");
   });
 
   it("starts afresh when the server does not know the visitor any more", async () => {

@@ -57,13 +57,13 @@ export async function decoded<T>(response: Response): Promise<T> {
 
 function problemOf(response: Response, text: string): Error {
   const document = parsed(text);
-  // A proxy in the way answers 5xx with a page of its own: that is no refusal, only no answer.
-  if (document === null && response.status >= 500) return new Unreachable();
+  // We refuse in JSON. A page is a proxy's in the way: that is no refusal, only no answer.
+  if (!document) return new Unreachable();
   return new Problem(
     response.status,
-    stringOf(document?.code) || String(response.status),
-    stringOf(document?.detail) || stringOf(document?.title),
-    fieldErrorsOf(document?.errors),
+    stringOf(document.code) || String(response.status),
+    stringOf(document.detail) || stringOf(document.title),
+    fieldErrorsOf(document.errors),
     secondsOf(response.headers.get("Retry-After")),
   );
 }
