@@ -609,6 +609,19 @@ describe("in another tab", () => {
     expect(find("standing")?.textContent).toContain("Maya");
   });
 
+  it("asks afterwards about that conversation too, though it has asked about an earlier one", async () => {
+    configured({ surveys: { ...CONFIG.surveys, post_chat: RATING } });
+    await show(undefined, tabs);
+    await start();
+    await click("close");
+    await click("close-confirm");
+    await click("skip-answers");
+    answers["GET /api/v1/widget/conversations/k2/messages?after=0"] = () => ({ status: 200, body: { messages: [], last_seq: 0, status: "closed" } });
+    answers["GET /api/v1/widget/conversations/k2"] = () => ({ status: 200, body: { conversation_id: "k2", status: "closed", operator: null, position: null } });
+    await hear({ token: "secret", conversation_id: "k2" });
+    expect(find("send-answers")).not.toBeNull();
+  });
+
   it("answers for its own conversation, also as soon as it starts, and keeps to it", async () => {
     await show(undefined, tabs);
     await start();

@@ -103,7 +103,7 @@ export class Chat {
       const token = await this.#visit();
       const { conversation_id, status, position } = await api.openConversation(token, policyVersion, answers, surveyVersion);
       this.visitToken = "";
-      this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
+      this.#remember({ token, conversation_id });
       this.#otherTabs.tell({ token, conversation_id });
       this.#talk(token, conversation_id).change({ status: status ?? "queued", position: position ?? null });
       void this.#greet(true);
@@ -206,7 +206,7 @@ export class Chat {
   startAgain(): void {
     this.#hangUp();
     this.#forgetUnsent();
-    if (this.memory.read()) this.memory.write({ conversation_id: null, is_answered: false });
+    if (this.memory.read()) this.memory.write({ conversation_id: null });
     this.showsOwnData.set(false);
     this.stage.set(this.#config ? { name: "start", config: this.#config } : { name: "loading" });
     // The policy in force may have changed since this page was loaded.
@@ -249,11 +249,17 @@ export class Chat {
   }
 
   /** The visitor talks in another tab, or did before they left. */
-  async join({ token, conversation_id }: Talk): Promise<void> {
+  async join(talk: Talk): Promise<void> {
+    const { token, conversation_id } = talk;
     const own = this.memory.read()?.conversation_id;
     if (own === conversation_id || (own && !this.#isOver)) return;
-    this.memory.write({ token, conversation_id, is_open: this.isOpen.value });
+    this.#remember(talk);
     await this.#returnTo(token, conversation_id);
+  }
+
+  /** Nothing has been asked after this conversation yet. */
+  #remember(talk: Talk): void {
+    this.memory.write({ ...talk, is_open: this.isOpen.value, is_answered: false });
   }
 
   async #returnTo(token: string, conversationId: string): Promise<void> {
