@@ -123,6 +123,37 @@ describe("the inbox", () => {
     expect(unread("a")).toBe(0);
   });
 
+  it("counts once what visitors said while nobody told us, whether the list or the frames come first", async () => {
+    const mine = conversation("a", { status: "active", operator: ME, last_seq: 1 });
+    const inList = { ...mine, last_seq: 3, last_message: { seq: 3, sender: VISITOR, text: "hello?", sent_at: "2026-01-02T03:04:05Z" } };
+    const frames = () => [2, 3].forEach((seq) => inbox.hear(said("a", seq)));
+    held = [mine];
+    await inbox.load();
+    held = [inList];
+    await inbox.load();
+    frames();
+    expect(unread("a")).toBe(2);
+    inbox.look("a");
+    inbox.look(null);
+    [4, 5].forEach((seq) => inbox.hear(said("a", seq)));
+    held = [{ ...inList, last_seq: 5 }];
+    await inbox.load();
+    expect(unread("a")).toBe(2);
+  });
+
+  it("counts what is said in the opened conversation while nobody looks at the page", async () => {
+    const isHidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+    held = [conversation("a", { status: "active", operator: ME })];
+    await inbox.load();
+    inbox.look("a");
+    inbox.hear(said("a", 1));
+    inbox.look("a");
+    expect(unread("a")).toBe(1);
+    isHidden.mockReturnValue(false);
+    inbox.look("a");
+    expect(unread("a")).toBe(0);
+  });
+
   it("does not count what is said in others' conversations", async () => {
     held = [conversation("a", { status: "active", operator: { id: "o-2", name: "Jo" } })];
     await inbox.load();

@@ -10,8 +10,13 @@ import { hrefOf } from "./route";
 
 export function InboxPage({ desk, conversationId }: { desk: Desk; conversationId: string | null }) {
   useEffect(() => {
-    desk.inbox.look(conversationId);
-    return () => desk.inbox.look(null);
+    const look = () => desk.inbox.look(conversationId);
+    look();
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      desk.inbox.look(null);
+    };
   }, [conversationId]);
   return (
     <main class={`inbox ${conversationId ? "has-open" : ""}`}>

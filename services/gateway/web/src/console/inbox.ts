@@ -62,10 +62,10 @@ export class Inbox {
     return conversation;
   }
 
-  /** The operator looks at this conversation: what arrives there is read. */
+  /** The operator has this conversation open: what arrives there is read, for as long as the page is in sight. */
   look(conversationId: string | null): void {
     this.opened = conversationId;
-    if (conversationId) this.setUnread(conversationId, 0);
+    if (conversationId && !document.hidden) this.setUnread(conversationId, 0);
   }
 
   hear(frame: ServerFrame): void {
@@ -132,7 +132,7 @@ export class Inbox {
   }
 
   private count({ conversation_id, operator }: Conversation, news: number): void {
-    if (operator?.id !== this.operatorId || this.opened === conversation_id) return;
+    if (operator?.id !== this.operatorId || (this.opened === conversation_id && !document.hidden)) return;
     this.setUnread(conversation_id, (this.view.value.unread.get(conversation_id) ?? 0) + news);
   }
 
@@ -167,6 +167,9 @@ export class Inbox {
     // An answer may be older than what the socket said meanwhile.
     if (known && (isOvertaken(status, known.status) || conversation.last_seq < known.last_seq)) return;
     this.put(conversation);
+    // What the list brings first, no frame will count any more.
+    const news = known ? conversation.last_seq - known.last_seq : 0;
+    if (news > 0 && conversation.last_message?.sender.kind === "visitor") this.count(conversation, news);
   }
 
   private forgetUnlisted(listed: readonly Conversation[]): void {

@@ -1,0 +1,78 @@
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Conversation, Operator } from "../src/console/api";
+import { Desk } from "../src/console/desk";
+import { InboxPage } from "../src/console/inbox-page";
+import { FakeServer, NO_TABS, VISITOR } from "./fakes";
+
+const MAYA: Operator = { operator_id: "o-1", name: "Maya", email: "maya@example.org", role: "operator", customer_id: "c-1" };
+const INES: Conversation = {
+  conversation_id: "k",
+  site_id: "s-1",
+  visitor_name: "Ines",
+  status: "active",
+  operator: { id: "o-1", name: "Maya" },
+  department: null,
+  opened_at: "2026-01-02T03:04:05Z",
+  accepted_at: null,
+  closed_at: null,
+  last_seq: 0,
+  last_message: null,
+  position: null,
+};
+const TOM: Conversation = { ...INES, conversation_id: "k2", visitor_name: "Tom" };
+
+let root: HTMLElement;
+let server: FakeServer;
+let desk: Desk;
+let stop: () => void;
+let answers: Record<string, () => Response>;
+
+const json = (body: object) => new Response(JSON.stringify(body));
+const find = (testId: string) => root.querySelector<HTMLElement>(`[data-testid="${testId}"]`);
+const settle = () => act(async () => void (await new Promise((resolve) => setTimeout(resolve, 5))));
+
+async function show(conversationId: string | null): Promise<void> {
+  await act(async () => render(<InboxPage desk={desk} conversationId={conversationId} />, root));
+  await settle();
+}
+
+beforeEach(async () => {
+  sessionStorage.clear();
+  document.body.innerHTML = '<div id="app"></div>';
+  root = document.getElementById("app") as HTMLElement;
+  server = new FakeServer();
+  server.status = "active";
+  answers = {
+    "/api/v1/sessions/current": () => json({ operator: MAYA }),
+    "/api/v1/tickets": () => json({ ticket: "t" }),
+  };
+  vi.stubGlobal("fetch", async (path: string) => {
+    const listed = path.includes("status=active") ? [INES, TOM] : [];
+    return answers[path]?.() ?? json(path.includes("/visit") ? { captured: {}, trail: [] } : { conversations: listed, next: null });
+  });
+  desk = new Desk(MAYA, () => undefined, { openSocket: server.openSocket, tabs: NO_TABS });
+  stop = desk.start();
+  await settle();
+});
+
+afterEach(async () => {
+  await act(async () => render(null, root));
+  stop();
+  vi.unstubAllGlobals();
+});
+
+describe("the opened conversation", () => {
+  it("is unread while the page is out of sight, and read when it is looked at again", async () => {
+    await show("k");
+    const isHidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+    server.socket.echo(server.store("x", "are you there?", VISITOR));
+    await settle();
+    expect(find("unread")?.textContent).toContain("1");
+    isHidden.mockReturnValue(false);
+    await act(async () => void document.dispatchEvent(new Event("visibilitychange")));
+    expect(find("unread")).toBeNull();
+  });
+});
