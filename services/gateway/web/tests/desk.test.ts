@@ -97,6 +97,29 @@ describe("the desk", () => {
     expect(listed).toBeGreaterThan(before);
   });
 
+  it("lets conversations go that have ended while another was open, and asks for none of them again", async () => {
+    const { connection, inbox } = await work();
+    inbox.look("opened");
+    for (const conversation_id of ["gone", "opened"]) {
+      connection.follow(conversation_id);
+      server.socket.say({ type: "conversation", conversation_id, status: "closed", last_seq: 0 });
+    }
+    connection.follow("k");
+    server.socket.drop(1012);
+    await settle(5_000);
+    expect(server.sockets).toHaveLength(2);
+    expect(server.socket.sentOf("sync").map(({ conversation_id }) => conversation_id)).toEqual(["opened", "k"]);
+  });
+
+  it("waits for no echo in a conversation that has ended", async () => {
+    const { connection } = await work();
+    server.isEchoing = false;
+    connection.send("gone", "too late");
+    server.socket.say({ type: "conversation", conversation_id: "gone", status: "closed" });
+    await settle(20_000);
+    expect(server.sockets).toHaveLength(1);
+  });
+
   it("reads nothing any more once it is left, not even when an answer comes after that", async () => {
     const desk = new Desk(maya, () => (signedOut += 1), { openSocket: server.openSocket, tabs: NO_TABS });
     stop = desk.start();

@@ -1,4 +1,5 @@
 import { Connection, type ConnectionOptions } from "../shared/connection";
+import { type ConversationFrame, isOver } from "../shared/frames";
 import { Problem } from "../shared/problems";
 import * as api from "./api";
 import { Inbox } from "./inbox";
@@ -28,6 +29,7 @@ export class Desk {
         this.inbox.hear(frame);
         // Whatever happened while we were away is in the lists.
         if (frame.type === "ready") void this.refresh();
+        if (frame.type === "conversation") this.letGo(frame);
       }),
       this.connection.state.subscribe((state) => state === "refused" && void this.checkSession()),
     ];
@@ -40,6 +42,11 @@ export class Desk {
       this.inbox.stop();
       this.connection.stop();
     };
+  }
+
+  /** What has ended and is not on the screen: followed for ever, all of a day's work would be asked for after each reconnect. */
+  private letGo({ conversation_id, status }: ConversationFrame): void {
+    if (isOver(status) && !this.inbox.isOpened(conversation_id)) this.connection.unfollow(conversation_id);
   }
 
   /** The lists are read again now and then: they must not depend on a socket that may be dead without knowing. */

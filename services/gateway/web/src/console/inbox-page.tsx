@@ -1,4 +1,4 @@
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 import { useObservable } from "../shared/observable";
 import { Button } from "../shared/ui/button";
@@ -9,7 +9,8 @@ import type { Desk } from "./desk";
 import { hrefOf } from "./route";
 
 export function InboxPage({ desk, conversationId }: { desk: Desk; conversationId: string | null }) {
-  useEffect(() => {
+  // Before anything more is heard: what has ended and is not opened is let go.
+  useLayoutEffect(() => {
     const look = () => desk.inbox.look(conversationId);
     look();
     document.addEventListener("visibilitychange", look);

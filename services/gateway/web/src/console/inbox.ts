@@ -68,6 +68,10 @@ export class Inbox {
     if (conversationId && !document.hidden) this.setUnread(conversationId, 0);
   }
 
+  isOpened(conversationId: string): boolean {
+    return this.opened === conversationId;
+  }
+
   hear(frame: ServerFrame): void {
     if (frame.type === "message") this.heardMessage(frame);
     if (frame.type === "conversation") this.heardState(frame);
@@ -132,7 +136,7 @@ export class Inbox {
   }
 
   private count({ conversation_id, operator }: Conversation, news: number): void {
-    if (operator?.id !== this.operatorId || (this.opened === conversation_id && !document.hidden)) return;
+    if (operator?.id !== this.operatorId || (this.isOpened(conversation_id) && !document.hidden)) return;
     this.setUnread(conversation_id, (this.view.value.unread.get(conversation_id) ?? 0) + news);
   }
 

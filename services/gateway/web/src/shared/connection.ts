@@ -71,7 +71,10 @@ export class Connection {
     return log;
   }
 
+  /** What is unsent there is not waited for any more. */
   unfollow(conversationId: string): void {
+    const log = this.#logs.get(conversationId);
+    if (log) this.#outbox.drop(log);
     this.#logs.delete(conversationId);
     this.#endSync(conversationId);
   }

@@ -32,21 +32,22 @@ export class Outbox {
 
   /** The server answered for this message, one way or the other. */
   settle(log: ConversationLog, clientId: string): void {
-    if (this.#underWay.get(log)?.clientId === clientId) this.#drop(log);
+    if (this.#underWay.get(log)?.clientId === clientId) this.drop(log);
   }
 
   /** Everything on its way has to go again. */
   interrupt(): void {
-    for (const log of [...this.#underWay.keys()]) this.#drop(log);
+    for (const log of [...this.#underWay.keys()]) this.drop(log);
   }
 
-  #drop(log: ConversationLog): void {
+  /** Waits for no answer. */
+  drop(log: ConversationLog): void {
     clearTimeout(this.#underWay.get(log)?.timer);
     this.#underWay.delete(log);
   }
 
   #expire(log: ConversationLog, clientId: string): void {
-    this.#drop(log);
+    this.drop(log);
     log.delay(clientId);
     this.onOverdue();
   }
