@@ -26,6 +26,7 @@ beforeEach(() => {
     if (!signedIn) return new Response("{}", { status: 401 });
     if (path === "/api/v1/sessions/current") return new Response(JSON.stringify({ operator: signedIn }));
     if (path === "/api/v1/tickets") return new Response(JSON.stringify({ ticket: `t-${(tickets += 1)}` }));
+    if (!path.startsWith("/api/v1/conversations?")) return new Response('{"code":"not-found"}', { status: 404 });
     listed += 1;
     return isListing ? new Response(JSON.stringify({ conversations: [], next: null })) : new Response("{}", { status: 503 });
   });

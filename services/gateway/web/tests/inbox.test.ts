@@ -108,6 +108,24 @@ describe("the inbox", () => {
     await vi.waitFor(() => expect(shown()).toEqual([]));
   });
 
+  it("has all of my conversations, though the list ends before them", async () => {
+    const mine = conversation("mine", { status: "active", operator: ME });
+    const listed = vi.fn(async () => ({ conversations: [], next: "more" }));
+    const asked = vi.fn(async () => mine);
+    inbox = new Inbox(ME.id, { listConversations: listed, getConversation: asked });
+    inbox.hear({
+      type: "ready",
+      conversations: [
+        { conversation_id: "mine", status: "active", last_seq: 0 },
+        { conversation_id: "ended", status: "closed", last_seq: 0 },
+      ],
+      heartbeat_s: 25,
+    });
+    await inbox.load();
+    await vi.waitFor(() => expect(shown()).toEqual([mine]));
+    expect(asked.mock.calls).toEqual([["mine"]]);
+  });
+
   it("counts what visitors said in my conversations and I have not looked at", async () => {
     held = [conversation("a", { status: "active", operator: ME })];
     await inbox.load();

@@ -26,6 +26,8 @@ export class Inbox {
   private readonly closed = new Set<string>();
   private readonly wanted = new Set<string>();
   private readonly next: Record<"queued" | "active", string | null> = { queued: null, active: null };
+  /** My conversations as the socket listed them: the first pages need not hold all of them. */
+  private mine: readonly string[] = [];
   private opened: string | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -37,6 +39,7 @@ export class Inbox {
       const listed = pages.flat();
       this.forgetUnlisted(listed);
       for (const conversation of listed) this.merge(conversation);
+      for (const conversationId of this.mine) if (!this.view.value.conversations.has(conversationId)) this.want(conversationId);
       this.change({ isLoaded: true, problem: "", hasMore: this.next.queued !== null || this.next.active !== null });
     } catch (error) {
       this.change({ problem: explain(error) });
@@ -73,6 +76,7 @@ export class Inbox {
   }
 
   hear(frame: ServerFrame): void {
+    if (frame.type === "ready") this.mine = frame.conversations.filter(({ status }) => !isOver(status)).map(({ conversation_id }) => conversation_id);
     if (frame.type === "message") this.heardMessage(frame);
     if (frame.type === "conversation") this.heardState(frame);
   }
