@@ -126,6 +126,16 @@ describe("the inbox", () => {
     expect(asked.mock.calls).toEqual([["mine"]]);
   });
 
+  it("keeps the last line when a frame that was overtaken brings an earlier one", async () => {
+    held = [conversation("a", { status: "active", operator: ME })];
+    await inbox.load();
+    [1, 2].forEach((seq) => inbox.hear(said("a", seq)));
+    const { sender, text, sent_at } = message(1, { sender: VISITOR });
+    inbox.hear({ type: "conversation", conversation_id: "a", status: "active", last_seq: 1, last_message: { seq: 1, sender, text, sent_at } });
+    expect(shown()[0]).toMatchObject({ last_seq: 2, last_message: { seq: 2, text: "words 2" } });
+    expect(unread("a")).toBe(2);
+  });
+
   it("counts what visitors said in my conversations and I have not looked at", async () => {
     held = [conversation("a", { status: "active", operator: ME })];
     await inbox.load();

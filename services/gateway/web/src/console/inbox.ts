@@ -1,4 +1,4 @@
-import { type ConversationFrame, type MessageFrame, type ServerFrame, isOver, isOvertaken } from "../shared/frames";
+import { type ConversationFrame, type LastMessage, type MessageFrame, type ServerFrame, isOver, isOvertaken } from "../shared/frames";
 import { Observable } from "../shared/observable";
 import { Problem, explain } from "../shared/problems";
 import type * as api from "./api";
@@ -113,7 +113,7 @@ export class Inbox {
       position: status === "queued" ? (frame.position ?? known.position) : null,
       accepted_at: frame.accepted_at ?? known.accepted_at,
       last_seq: Math.max(known.last_seq, last_seq ?? 0),
-      last_message: frame.last_message ?? known.last_message,
+      last_message: newer(frame.last_message, known.last_message),
     });
     if (news > 0 && frame.last_message?.sender.kind === "visitor") this.count(known, news);
   }
@@ -214,4 +214,9 @@ export class Inbox {
   private change(part: Partial<InboxView>): void {
     this.view.set({ ...this.view.value, ...part });
   }
+}
+
+/** A frame that was overtaken on its way brings an earlier one. */
+function newer(heard: LastMessage | undefined, known: LastMessage | null): LastMessage | null {
+  return heard && heard.seq >= (known?.seq ?? 0) ? heard : known;
 }
