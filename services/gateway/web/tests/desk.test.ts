@@ -13,6 +13,8 @@ let tickets: number;
 let listed: number;
 let isListing: boolean;
 let signedOut: number;
+/** Holds back the answer to who is signed in. */
+let isAnswered: Promise<void>;
 let stop: () => void;
 
 beforeEach(() => {
@@ -22,9 +24,12 @@ beforeEach(() => {
   signedIn = maya;
   tickets = signedOut = listed = 0;
   isListing = true;
+  isAnswered = Promise.resolve();
   vi.stubGlobal("fetch", async (path: string) => {
-    if (!signedIn) return new Response("{}", { status: 401 });
-    if (path === "/api/v1/sessions/current") return new Response(JSON.stringify({ operator: signedIn }));
+    const who = signedIn;
+    if (path === "/api/v1/sessions/current") await isAnswered;
+    if (!who) return new Response("{}", { status: 401 });
+    if (path === "/api/v1/sessions/current") return new Response(JSON.stringify({ operator: who }));
     if (path === "/api/v1/tickets") return new Response(JSON.stringify({ ticket: `t-${(tickets += 1)}` }));
     if (!path.startsWith("/api/v1/conversations?")) return new Response('{"code":"not-found"}', { status: 404 });
     listed += 1;
@@ -78,6 +83,22 @@ describe("the desk", () => {
     server.socket.drop(4403);
     await settle();
     expect(signedOut).toBe(1);
+  });
+
+  it("does not come back, nor sign anybody out, when the answer comes after it was left", async () => {
+    for (const who of [maya, jo, null]) {
+      const desk = await work();
+      let answer = () => {};
+      isAnswered = new Promise((resolve) => (answer = resolve));
+      signedIn = who;
+      server.socket.drop(4403);
+      await settle();
+      stop();
+      answer();
+      await settle(10_000);
+      expect([signedOut, desk.connection.state.value]).toEqual([0, "idle"]);
+      signedIn = maya;
+    }
   });
 
   it("reads lists that could not be read again soon, though the socket is live, and others now and then", async () => {

@@ -71,6 +71,17 @@ describe("the staff desk", () => {
     expect(find("sign-in")).not.toBeNull();
   });
 
+  it("says so when signing out did not reach the server, and is left when the session is over already", async () => {
+    await show("staff");
+    answers["DELETE /api/v1/staff/sessions/current"] = () => ({ status: 502, body: "<html>" });
+    await click("sign-out");
+    expect(find("staff")).not.toBeNull();
+    expect(root.querySelector("[role=alert]")?.textContent).toContain("cannot reach the server");
+    answers["DELETE /api/v1/staff/sessions/current"] = () => ({ status: 401, body: { code: "not-authenticated", detail: "" } });
+    await click("sign-out");
+    expect(find("sign-in")).not.toBeNull();
+  });
+
   it("begins a draft as the present text, shows what it will look like, and posts what is on the screen", async () => {
     answers["PUT /api/v1/staff/policy/draft"] = () => ({ status: 200, body: { draft_id: "d", revision: 1, summary: "Less.", text: "We keep *less*.", saved_at: "" } });
     answers["POST /api/v1/staff/policy/versions"] = () => ({ status: 201, body: IN_FORCE });

@@ -1,10 +1,9 @@
-import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 
 import { type Observable, useObservable } from "../shared/observable";
-import { Problem, explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
 import { ConnectionLine } from "../shared/ui/connection-line";
-import { Checking, Unreachable, useSession } from "../shared/ui/session";
+import { Checking, Unreachable, useSession, useSignOut } from "../shared/ui/session";
 import { SignIn } from "../shared/ui/sign-in";
 import { forgetUnsent } from "../shared/unsent";
 import { AccountBanner } from "./account-banner";
@@ -91,16 +90,7 @@ interface TopBarProps {
 }
 
 function TopBar({ desk, place, news, onSignedOut }: TopBarProps) {
-  const [problem, setProblem] = useState("");
-  const leave = async () => {
-    try {
-      await api.signOut();
-      onSignedOut("");
-    } catch (error) {
-      if (error instanceof Problem && error.status === 401) return onSignedOut("");
-      setProblem(explain(error));
-    }
-  };
+  const { problem, leave } = useSignOut(api.signOut, () => onSignedOut(""));
   return (
     <header class="top">
       <a class="brand" href={hrefOf.inbox}>

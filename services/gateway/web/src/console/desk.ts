@@ -62,8 +62,11 @@ export class Desk {
   private async checkSession(): Promise<void> {
     try {
       const { operator } = await api.currentSession();
+      if (this.isOver) return;
       if (operator.operator_id !== this.operator.operator_id) return this.onSignedOut();
     } catch (error) {
+      // Whoever left has signed out already, or somebody else has signed in since.
+      if (this.isOver) return;
       if (error instanceof Problem && error.status === 401) return this.onSignedOut();
     }
     setTimeout(() => this.connection.state.value === "refused" && this.connection.start(), SOON_MS);

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { Button } from "../shared/ui/button";
-import { Checking, Unreachable, useSession } from "../shared/ui/session";
+import { Checking, Unreachable, useSession, useSignOut } from "../shared/ui/session";
 import { SignIn } from "../shared/ui/sign-in";
 import * as api from "./api";
 import { PAGES, type StaffPage } from "./pages";
@@ -29,10 +29,7 @@ function SignedIn({ staff, onSignedOut }: { staff: api.Staff; onSignedOut: () =>
   useEffect(() => {
     document.title = `${page?.title ?? "Staff desk"} · Velaro staff`;
   }, [page]);
-  const leave = async () => {
-    await api.signOut().catch(() => undefined);
-    onSignedOut();
-  };
+  const { problem, leave } = useSignOut(api.signOut, onSignedOut);
   return (
     <div class="console">
       <header class="top">
@@ -43,6 +40,11 @@ function SignedIn({ staff, onSignedOut }: { staff: api.Staff; onSignedOut: () =>
           ))}
         </nav>
         <div class="me">
+          {problem && (
+            <span class="error" role="alert">
+              {problem}
+            </span>
+          )}
           <span class="me-name" data-testid="staff">
             {staff.name} ({staff.role})
           </span>

@@ -23,6 +23,20 @@ export function useSession<Who>(read: () => Promise<Who>) {
   return { session, check, signedIn, signedOut };
 }
 
+/** Signing out: what could not be ended lives on, and whoever comes after would be in it. */
+export function useSignOut(signOut: () => Promise<unknown>, onSignedOut: () => void) {
+  const [problem, setProblem] = useState("");
+  const leave = async () => {
+    try {
+      await signOut();
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 401)) return setProblem(explain(error));
+    }
+    onSignedOut();
+  };
+  return { problem, leave };
+}
+
 async function current<Who>(read: () => Promise<Who>): Promise<Session<Who>> {
   try {
     return { name: "signed-in", who: await read() };
