@@ -1,5 +1,7 @@
 /** What crosses the socket, as the public edge fixes it (version 1). */
 
+import { type Fields, fieldsOf } from "./fields";
+
 export type SenderKind = "visitor" | "operator" | "system";
 export type Status = "queued" | "active" | "closed" | "erased";
 
@@ -88,8 +90,6 @@ export type ClientFrame =
   | { type: "message"; conversation_id: string; client_id: string; text: string }
   | { type: "sync"; conversation_id: string; after: number };
 
-type Fields = Record<string, unknown>;
-
 /** The frame, or null when it is not one. A type this client does not know becomes `other`: newer servers may say more. */
 export function parseFrame(data: unknown): ServerFrame | null {
   const fields = fieldsOf(data);
@@ -105,16 +105,6 @@ export function parseFrame(data: unknown): ServerFrame | null {
       return isText(fields.conversation_id) && isStatus(fields.status) ? (fields as unknown as ConversationFrame) : null;
     default:
       return { type: "other" };
-  }
-}
-
-function fieldsOf(data: unknown): Fields | null {
-  if (typeof data !== "string") return null;
-  try {
-    const value: unknown = JSON.parse(data);
-    return typeof value === "object" && value !== null ? (value as Fields) : null;
-  } catch {
-    return null;
   }
 }
 

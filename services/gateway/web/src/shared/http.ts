@@ -1,10 +1,9 @@
+import { type Fields, fieldsOf } from "./fields";
 import { type FieldError, Problem, Unreachable } from "./problems";
-
-type Json = Record<string, unknown>;
 
 export interface Call {
   method?: "GET" | "POST" | "PUT" | "DELETE";
-  body?: Json;
+  body?: Fields;
   /** The visitor's secret; operators are known by their cookie instead. */
   token?: string;
   /** Along with the token, a visitor's cookie goes to us, and may come from us. */
@@ -40,7 +39,7 @@ export async function call<T>(path: string, { method = "GET", body, token, hasCo
   }
 }
 
-function headersFor(body: Json | undefined, token: string | undefined): Record<string, string> {
+function headersFor(body: Fields | undefined, token: string | undefined): Record<string, string> {
   return {
     Accept: "application/json",
     ...(body ? { "Content-Type": "application/json" } : {}),
@@ -56,7 +55,7 @@ export async function decoded<T>(response: Response): Promise<T> {
 }
 
 function problemOf(response: Response, text: string): Error {
-  const document = parsed(text);
+  const document = fieldsOf(text);
   // We refuse in JSON. A page is a proxy's in the way: that is no refusal, only no answer.
   if (!document) return new Unreachable();
   return new Problem(
@@ -64,31 +63,15 @@ function problemOf(response: Response, text: string): Error {
     stringOf(document.code) || String(response.status),
     stringOf(document.detail) || stringOf(document.title),
     fieldErrorsOf(document.errors),
-    secondsOf(response.headers.get("Retry-After")),
+    // A date, which nobody sends, counts as nothing.
+    Number(response.headers.get("Retry-After")) || null,
   );
 }
 
-function parsed(text: string): Json | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Json) : null;
-  } catch {
-    return null;
-  }
-}
-
 function fieldErrorsOf(value: unknown): FieldError[] {
-  if (!Array.isArray(value)) return [];
-  return value
-    .filter((item): item is Json => typeof item === "object" && item !== null)
-    .map((item) => ({ field: stringOf(item.field), detail: stringOf(item.detail) }));
+  return Array.isArray(value) ? value.map((item: Partial<FieldError> | null) => ({ field: stringOf(item?.field), detail: stringOf(item?.detail) })) : [];
 }
 
 function stringOf(value: unknown): string {
   return typeof value === "string" ? value : "";
-}
-
-function secondsOf(value: string | null): number | null {
-  const seconds = Number(value);
-  return value && Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
 }

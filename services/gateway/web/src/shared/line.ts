@@ -114,9 +114,9 @@ export class OwnLine implements Line {
 
   start(): void {
     if (this.state.value !== "idle" && this.state.value !== "refused") return;
-    globalThis.addEventListener?.("online", this.#hurry);
-    globalThis.addEventListener?.("offline", this.doubt);
-    globalThis.document?.addEventListener("visibilitychange", this.#hurry);
+    addEventListener("online", this.#hurry);
+    addEventListener("offline", this.doubt);
+    document.addEventListener("visibilitychange", this.#hurry);
     this.#failures = this.#unopened = this.#unauthenticated = 0;
     this.state.set("connecting");
     void this.#connect();
@@ -221,21 +221,21 @@ export class OwnLine implements Line {
   #reconnectIn(pause: number): void {
     if (!this.#polling) this.state.set("waiting");
     clearTimeout(this.#timer);
-    const isOffline = globalThis.navigator?.onLine === false;
+    const isOffline = navigator.onLine === false;
     this.#timer = setTimeout(() => void this.#connect(), isOffline ? Math.max(pause, OFFLINE_MS) : pause);
   }
 
   /** The network or the person came back: no reason to sit out a pause, and one to doubt an old socket. */
   readonly #hurry = (): void => {
-    if (globalThis.document?.hidden) return;
+    if (document.hidden) return;
     if (this.state.value === "waiting" && this.#socket === null) this.#reconnectIn(Math.round(this.#random() * 1_000));
     if (this.state.value === "live") this.#probe();
   };
 
   #halt(state: "idle" | "refused"): void {
-    globalThis.removeEventListener?.("online", this.#hurry);
-    globalThis.removeEventListener?.("offline", this.doubt);
-    globalThis.document?.removeEventListener("visibilitychange", this.#hurry);
+    removeEventListener("online", this.#hurry);
+    removeEventListener("offline", this.doubt);
+    document.removeEventListener("visibilitychange", this.#hurry);
     this.#attempt += 1;
     this.#discard();
     this.#stopPolling();
@@ -295,6 +295,6 @@ function transmit(socket: SocketLike, frame: ClientFrame): void {
 }
 
 function openOwnSocket(): SocketLike {
-  const { protocol, host } = globalThis.location;
+  const { protocol, host } = location;
   return new WebSocket(`${protocol === "https:" ? "wss" : "ws"}://${host}/ws/v1`);
 }

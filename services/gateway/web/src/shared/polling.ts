@@ -121,7 +121,7 @@ function isGone(error: unknown): error is Problem {
 
 function rest(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, globalThis.document?.hidden ? HIDDEN_REST_MS : REST_MS);
+    const timer = setTimeout(resolve, document.hidden ? HIDDEN_REST_MS : REST_MS);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
       resolve();

@@ -25,7 +25,7 @@ export interface Tabs {
   openChannel: (name: string) => ChannelLike;
 }
 
-export const ownTabs = (): Tabs => ({ locks: globalThis.navigator?.locks, openChannel: (name) => new BroadcastChannel(name) });
+export const ownTabs = (): Tabs => ({ locks: navigator.locks, openChannel: (name) => new BroadcastChannel(name) });
 
 /** How long a tab that leads may take to answer. One that is frozen keeps its lock, so it has to be taken from it. */
 const LEADER_WITHIN_MS = 1_500;
@@ -65,8 +65,8 @@ export class SharedLine implements Line {
     this.#own = this.#channel = null;
     this.#leaveQueue();
     this.#answered();
-    globalThis.removeEventListener?.("online", this.#look);
-    globalThis.document?.removeEventListener("visibilitychange", this.#look);
+    removeEventListener("online", this.#look);
+    document.removeEventListener("visibilitychange", this.#look);
     own?.stop();
     channel?.close();
     this.#release?.();
@@ -88,8 +88,8 @@ export class SharedLine implements Line {
       if (!this.tabs.locks) return void this.#lead();
       this.#channel = this.tabs.openChannel(this.name);
       this.#channel.onmessage = ({ data }) => this.#take(data as Note);
-      globalThis.addEventListener?.("online", this.#look);
-      globalThis.document?.addEventListener("visibilitychange", this.#look);
+      addEventListener("online", this.#look);
+      document.addEventListener("visibilitychange", this.#look);
       this.#queue();
       this.#hello();
     } catch {
@@ -215,5 +215,5 @@ export class SharedLine implements Line {
 }
 
 function isHidden(): boolean {
-  return globalThis.document?.hidden === true;
+  return document.hidden;
 }
