@@ -34,6 +34,15 @@ const json = (body: object) => new Response(JSON.stringify(body));
 const find = (testId: string) => root.querySelector<HTMLElement>(`[data-testid="${testId}"]`);
 const settle = () => act(async () => void (await new Promise((resolve) => setTimeout(resolve, 5))));
 
+const composer = () => find("composer") as HTMLTextAreaElement;
+
+async function type(text: string): Promise<void> {
+  await act(async () => {
+    composer().value = text;
+    composer().dispatchEvent(new Event("input", { bubbles: true }));
+  });
+}
+
 async function show(conversationId: string | null): Promise<void> {
   await act(async () => render(<InboxPage desk={desk} conversationId={conversationId} />, root));
   await settle();
@@ -74,5 +83,25 @@ describe("the opened conversation", () => {
     isHidden.mockReturnValue(false);
     await act(async () => void document.dispatchEvent(new Event("visibilitychange")));
     expect(find("unread")).toBeNull();
+  });
+
+  it("has what was being typed in it, and no other has", async () => {
+    await show("k");
+    await type("a long ans");
+    await show("k2");
+    expect(composer().value).toBe("");
+    await type("another");
+    await show("k");
+    expect(composer().value).toBe("a long ans");
+    expect(sessionStorage).toHaveLength(0);
+  });
+
+  it("forgets what was being typed when it is erased", async () => {
+    await show("k");
+    await type("a long ans");
+    const log = desk.connection.follow("k");
+    await act(async () => server.socket.say({ type: "conversation", conversation_id: "k", status: "erased" }));
+    expect(root.textContent).toContain("was erased");
+    expect(log.draft).toBe("");
   });
 });

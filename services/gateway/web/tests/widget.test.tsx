@@ -329,6 +329,23 @@ describe("talking", () => {
     expect(server.socket.sentOf("message").map(({ text }) => text)).toEqual(["にほん"]);
   });
 
+  it("keeps what is being typed while the visitor looks elsewhere, and stores none of it", async () => {
+    await show();
+    await start();
+    const stored = Object.keys(sessionStorage);
+    await type("composer", "half a sent");
+    await press("panel", { key: "Escape", keyCode: 27 });
+    await click("launcher");
+    await click("own-data");
+    await act(async () => chat.showsOwnData.set(false));
+    expect((find("composer") as HTMLTextAreaElement).value).toBe("half a sent");
+    expect(Object.keys(sessionStorage)).toEqual(stored);
+    await click("send");
+    await press("panel", { key: "Escape", keyCode: 27 });
+    await click("launcher");
+    expect((find("composer") as HTMLTextAreaElement).value).toBe("");
+  });
+
   it("ends only after asking again", async () => {
     await show();
     await start();

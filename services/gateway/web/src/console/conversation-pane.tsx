@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
+import type { ConversationLog } from "../shared/conversation-log";
 import { isOver } from "../shared/frames";
 import { isUp } from "../shared/line";
 import { useObservable } from "../shared/observable";
@@ -69,7 +70,7 @@ function Opened({ desk, conversation }: { desk: Desk; conversation: api.Conversa
           isUp={isUp(line)}
           empty={conversation.last_seq > 0 ? "Loading…" : "Nothing has been said yet."}
         />
-        <PaneFoot status={status} isMine={isMine} conversation={conversation} onSend={(text) => connection.send(conversation_id, text)} />
+        <PaneFoot status={status} isMine={isMine} conversation={conversation} log={log} onSend={(text) => connection.send(conversation_id, text)} />
       </div>
       <VisitorDetails conversation={{ ...conversation, status }} />
     </section>
@@ -140,11 +141,12 @@ interface PaneFootProps {
   status: api.Conversation["status"];
   isMine: boolean;
   conversation: api.Conversation;
+  log: ConversationLog;
   onSend: (text: string) => void;
 }
 
-function PaneFoot({ status, isMine, conversation, onSend }: PaneFootProps) {
-  if (isMine) return <Composer label="Write an answer" onSend={onSend} isFocused />;
+function PaneFoot({ status, isMine, conversation, log, onSend }: PaneFootProps) {
+  if (isMine) return <Composer label="Write an answer" log={log} onSend={onSend} isFocused />;
   if (status === "queued") return <Foot>Nobody has accepted this conversation yet.</Foot>;
   if (status === "active") return <Foot>{conversation.operator?.name || "A colleague"} is answering. Only the two of them can write here.</Foot>;
   return (

@@ -24,6 +24,8 @@ export interface ConversationView {
 /** One conversation as this browser knows it: each message once, in order, nothing shown across a gap. */
 export class ConversationLog {
   readonly view: Observable<ConversationView>;
+  /** What is being typed: it is stored nowhere. */
+  draft = "";
   readonly #held = new Map<number, Message>();
   #announced = 0;
 
@@ -88,6 +90,7 @@ export class ConversationLog {
   /** Nothing of it may stay on a screen, nor be asked for again. */
   #clear(): void {
     this.#held.clear();
+    this.draft = "";
     this.#announced = 0;
     this.change({ messages: [], outgoing: [] });
   }

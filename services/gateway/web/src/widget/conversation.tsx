@@ -48,13 +48,13 @@ export function Conversation({ chat, config, log, connection }: ConversationProp
       ) : isAsking && config ? (
         <Changed chat={chat} config={config} />
       ) : (
-        <Writing chat={chat} />
+        <Writing chat={chat} log={log} />
       )}
     </>
   );
 }
 
-function Writing({ chat }: { chat: Chat }) {
+function Writing({ chat, log }: { chat: Chat; log: ConversationLog }) {
   const [isClosing, setClosing] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   // The visitor has just pressed start, or opened the panel on a running conversation.
@@ -70,7 +70,7 @@ function Writing({ chat }: { chat: Chat }) {
           {problem}
         </p>
       )}
-      <Composer label="Write a message" onSend={(text) => chat.send(text)} isFocused={isFocused} />
+      <Composer label="Write a message" log={log} onSend={(text) => chat.send(text)} isFocused={isFocused} />
       <div class="under">
         <button type="button" class="link" data-testid="close" onClick={() => setClosing(true)}>
           End conversation

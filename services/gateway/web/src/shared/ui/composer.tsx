@@ -1,6 +1,7 @@
 import type { TargetedKeyboardEvent } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
+import type { ConversationLog } from "../conversation-log";
 import { MOST_TEXT } from "../frames";
 import { Button } from "./button";
 import { valueOf } from "./field";
@@ -8,13 +9,15 @@ import { SendIcon } from "./icons";
 
 interface ComposerProps {
   label: string;
+  /** Of the conversation: what is being typed there outlives this field. */
+  log: ConversationLog;
   onSend: (text: string) => void;
   isFocused?: boolean;
 }
 
 /** Enter sends, Shift+Enter starts a new line. */
-export function Composer({ label, onSend, isFocused = false }: ComposerProps) {
-  const [text, setText] = useState("");
+export function Composer({ label, log, onSend, isFocused = false }: ComposerProps) {
+  const [text, setText] = useState(log.draft);
   const input = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
     if (isFocused) input.current?.focus();
@@ -26,10 +29,11 @@ export function Composer({ label, onSend, isFocused = false }: ComposerProps) {
     return () => removeEventListener("resize", fit);
   }, [text]);
 
+  const write = (written: string) => setText((log.draft = written));
   const send = () => {
     if (!text.trim()) return;
     onSend(text.trim());
-    setText("");
+    write("");
     input.current?.focus();
   };
   const onKeyDown = (event: TargetedKeyboardEvent<HTMLTextAreaElement>) => {
@@ -56,7 +60,7 @@ export function Composer({ label, onSend, isFocused = false }: ComposerProps) {
         maxLength={MOST_TEXT}
         enterkeyhint="send"
         value={text}
-        onInput={(event) => setText(valueOf(event))}
+        onInput={(event) => write(valueOf(event))}
         onKeyDown={onKeyDown}
       />
       <Button type="submit" look="icon" data-testid="send" aria-label="Send" isBusy={!text.trim()}>
