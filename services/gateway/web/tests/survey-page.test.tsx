@@ -2,7 +2,7 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { SurveyView } from "../src/console/route";
+import { type SurveyView, watchRoute } from "../src/console/route";
 import { SurveyPage } from "../src/console/survey-page";
 
 const PATH = "/api/v1/sites/s-1/surveys/pre-chat";
@@ -141,6 +141,26 @@ describe("the questions", () => {
     expect(find("drop-draft")).toBeNull();
   });
 
+  it("are not left with changes before that is asked, nor closed with the page", async () => {
+    const isClosing = () => dispatchEvent(new Event("beforeunload", { cancelable: true }));
+    const go = async () => {
+      location.hash = "#/transcripts";
+      await settle();
+    };
+    location.hash = "#/survey";
+    const route = watchRoute();
+    await show();
+    expect(isClosing()).toBe(true);
+    await click(find("add-question"));
+    expect(isClosing()).toBe(false);
+    await go();
+    await click([...root.querySelectorAll<HTMLElement>("dialog button")].find((one) => one.textContent === "Stay"));
+    expect([location.hash, route.value.name, all("question").length]).toEqual(["#/survey", "survey", 3]);
+    await go();
+    await click(find("leave-confirm"));
+    expect([location.hash, route.value.name]).toEqual(["#/transcripts", "transcripts"]);
+  });
+
   it("of an earlier version can be seen and begun with again", async () => {
     await show();
     const earlier = () => all("version")[1] as HTMLElement;
@@ -155,6 +175,17 @@ describe("the questions", () => {
     await show("questions", false);
     expect(find("publish-survey")).toBeNull();
     expect(find("preview")?.textContent).toContain("About");
+  });
+});
+
+describe("the choice of a site", () => {
+  it("stays with the questions that are shown until the address says otherwise", async () => {
+    answers["GET /api/v1/sites"] = () => ({ status: 200, body: { sites: [{ site_id: "s-1", name: "Shop" }, { site_id: "s-2", name: "Other" }] } });
+    await show();
+    const choice = root.querySelector<HTMLSelectElement>("#site");
+    await set(choice, "s-2", "change");
+    expect(choice?.value).toBe("s-1");
+    expect(location.hash).toContain("s-2");
   });
 });
 

@@ -59,9 +59,27 @@ export const hrefOf = {
   transcript: (transcriptId: string) => `#/transcripts/${encodeURIComponent(transcriptId)}`,
 };
 
+export const LEAVING = "leaving";
+
+/** Before another address is shown; whoever prevents it keeps the page. */
+export type Leaving = CustomEvent<string>;
+
+declare global {
+  interface WindowEventMap {
+    [LEAVING]: Leaving;
+  }
+}
+
 /** Where the address bar says we are. */
 export function watchRoute(): Observable<Route> {
   const route = new Observable(parseRoute(location.hash));
-  addEventListener("hashchange", () => route.set(parseRoute(location.hash)));
+  let shown = location.href;
+  addEventListener("hashchange", () => {
+    const { href } = location;
+    if (href === shown) return;
+    if (!dispatchEvent(new CustomEvent(LEAVING, { detail: href, cancelable: true }))) return history.replaceState(null, "", shown);
+    shown = href;
+    route.set(parseRoute(location.hash));
+  });
   return route;
 }

@@ -6,6 +6,7 @@ import type { Placement, Question } from "../shared/survey";
 import { Button } from "../shared/ui/button";
 import { Moment, dayOf } from "../shared/ui/times";
 import * as api from "./api";
+import { AskBeforeLeaving } from "./ask-before-leaving";
 import { QuestionEditor, tidied } from "./question-editor";
 import { Refused } from "./survey-page";
 import { SurveyPreview } from "./survey-preview";
@@ -35,6 +36,7 @@ export function SurveyEditor({ siteId, placement, isAdmin }: SurveyEditorProps) 
   return (
     <div class="survey-columns">
       <div class="survey">
+        {survey.isChanged && <AskBeforeLeaving />}
         {isAdmin ? <Editing survey={survey} placement={placement} /> : <p class="survey-intro">Owners and admins can change what is asked.</p>}
         <Versions survey={survey} versions={versions} isAdmin={isAdmin} />
       </div>

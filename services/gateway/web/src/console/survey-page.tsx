@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { explain } from "../shared/problems";
 import type { Placement } from "../shared/survey";
 import { Button } from "../shared/ui/button";
-import { Field, valueOf } from "../shared/ui/field";
+import { Field } from "../shared/ui/field";
 import * as api from "./api";
 import { type SurveyPlace, type SurveyView, hrefOf } from "./route";
 import { SurveyEditor } from "./survey-editor";
@@ -46,10 +46,16 @@ interface SiteChoiceProps {
 }
 
 function SiteChoice({ sites, siteId, place }: SiteChoiceProps) {
+  const choose = (choice: HTMLSelectElement) => {
+    const chosen = choice.value;
+    // Until the address says otherwise: whoever has changed something may stay.
+    choice.value = siteId;
+    location.assign(hrefOf.surveyOf(chosen, place.placement, place.view));
+  };
   return (
     <Field id="site" label="Site">
       {(attributes) => (
-        <select {...attributes} class="input" value={siteId} onChange={(event) => location.assign(hrefOf.surveyOf(valueOf(event), place.placement, place.view))}>
+        <select {...attributes} class="input" value={siteId} onChange={(event) => choose(event.currentTarget)}>
           {sites.map((site) => (
             <option key={site.site_id} value={site.site_id}>
               {site.name}
