@@ -122,6 +122,35 @@ describe("the questions", () => {
     expect(sent("PUT")[0]?.[1]?.shown_if).toEqual({ question_id: "topic", values: ["Sales", "Help"] });
   });
 
+  it("depend on a choice also under its new name, and on none that is gone", async () => {
+    await show();
+    const publish = async () => {
+      await click(find("publish-survey"));
+      return sent("PUT").at(-1)?.[1]?.shown_if;
+    };
+    for (const typed of ["Sales\nHel", "Sales\n", "Sales\nA", "Sales\nA hand"]) await set(field("Choices", 0), typed, "input");
+    expect(await publish()).toEqual({ question_id: "topic", values: ["A hand"] });
+    await set(field("Choices", 0), "Help\nSales", "input");
+    expect(await publish()).toEqual({ question_id: "topic", values: ["Help"] });
+    await set(field("Choices", 0), "Sales", "input");
+    expect(await publish()).toBeUndefined();
+  });
+
+  it("depend on none that is answered otherwise now", async () => {
+    await show();
+    await set(field("Answered with", 0), "text", "change");
+    await click(find("publish-survey"));
+    expect(sent("PUT")[0]?.[1]).not.toHaveProperty("shown_if");
+  });
+
+  it("are told what is wrong with all of them together", async () => {
+    const errors = [{ field: "", detail: "Question ids must differ." }, { field: "questions.0.label", detail: "Too long." }];
+    answers[`PUT ${PATH}`] = () => ({ status: 422, body: { code: "invalid", detail: "Some fields are not acceptable.", errors } });
+    await show();
+    await click(find("publish-survey"));
+    expect(root.querySelector(".note[role=alert]")?.textContent).toBe("Some fields are not acceptable. Question ids must differ.");
+  });
+
   it("are told what is wrong with them beside the question", async () => {
     answers[`PUT ${PATH}`] = () => ({ status: 422, body: { code: "invalid", detail: "Some fields are not acceptable.", errors: [{ field: "questions.1.text", detail: "This pattern could take too long." }] } });
     await show();

@@ -295,6 +295,26 @@ const FIELDS: Partial<Record<Kind, readonly (keyof Question)[]>> = {
 export function tidied(question: Question, earlier: readonly Question[]): Question {
   const { question_id, kind, label, is_required, shown_if } = question;
   const own = (FIELDS[kind] ?? []).filter((field) => question[field] != null).map((field) => [field, field === "choices" ? valuesOf(question) : question[field]]);
-  const isPossible = shown_if && shown_if.values.length > 0 && earlier.some((one) => one.question_id === shown_if.question_id);
-  return { question_id, kind, label: label.trim(), is_required, ...Object.fromEntries(own), ...(isPossible && { shown_if }) };
+  const decides = earlier.find((one) => one.question_id === shown_if?.question_id && DECIDING.includes(one.kind));
+  const values = decides && shown_if ? valuesOf(decides).filter((value) => shown_if.values.includes(value)) : [];
+  const isPossible = decides && values.length > 0;
+  return { question_id, kind, label: label.trim(), is_required, ...Object.fromEntries(own), ...(isPossible && { shown_if: { question_id: decides.question_id, values } }) };
+}
+
+/** The questions after a change to one of them: what depends on a choice does so under its new name. */
+export function changed(questions: readonly Question[], index: number, part: Partial<Question>): Question[] {
+  const question = questions[index] as Question;
+  const names = renamed(question.choices ?? [], part.choices ?? []);
+  return questions.map((one, at) => {
+    if (at === index) return { ...question, ...part };
+    if (one.shown_if?.question_id !== question.question_id) return one;
+    return { ...one, shown_if: { ...one.shown_if, values: one.shown_if.values.map((value) => names.get(value) ?? value) } };
+  });
+}
+
+/** New names by the old ones: of as many choices, those whose line is another now. */
+function renamed(before: readonly string[], after: readonly string[]): Map<unknown, string> {
+  if (before.length !== after.length) return new Map();
+  const [old, now] = [before, after].map((choices) => choices.map((choice) => choice.trim())) as [string[], string[]];
+  return new Map(old.map((name, at) => [name, now[at] as string] as const).filter(([name, next]) => !now.includes(name) && !old.includes(next)));
 }

@@ -7,7 +7,7 @@ import { Button } from "../shared/ui/button";
 import { Moment, dayOf } from "../shared/ui/times";
 import * as api from "./api";
 import { AskBeforeLeaving } from "./ask-before-leaving";
-import { QuestionEditor, tidied } from "./question-editor";
+import { QuestionEditor, changed, tidied } from "./question-editor";
 import { Refused } from "./survey-page";
 import { SurveyPreview } from "./survey-preview";
 
@@ -85,7 +85,7 @@ function Editing({ survey, placement }: { survey: SurveyState; placement: Placem
             number={index + 1}
             earlier={questions.slice(0, index)}
             problem={refusals[index]}
-            onChange={(part) => edit(replaced(questions, index, { ...question, ...part }))}
+            onChange={(part) => edit(changed(questions, index, part))}
             onRemove={() => edit(questions.filter((_, at) => at !== index))}
             onRaise={index > 0 ? () => edit(swapped(questions, index - 1)) : null}
             onLower={index < questions.length - 1 ? () => edit(swapped(questions, index)) : null}
@@ -189,7 +189,7 @@ function useSurvey(siteId: string, placement: Placement) {
     try {
       await action();
     } catch (error) {
-      setProblem(explain(error));
+      setProblem([explain(error), ...refusalsOfAll(error)].join(" "));
       setRefusals(refusalsIn(error));
     }
     setBusy(false);
@@ -211,8 +211,8 @@ function useSurvey(siteId: string, placement: Placement) {
   };
   const load = () => run(read);
   useEffect(() => void load(), []);
-  const edit = (changed: Question[]) => {
-    setQuestions(changed);
+  const edit = (edited: Question[]) => {
+    setQuestions(edited);
     setChanged(true);
   };
   const tidy = () => (questions ?? []).map((question, index, all) => tidied(question, all.slice(0, index)));
@@ -247,19 +247,23 @@ async function orNone<T>(asked: Promise<T>): Promise<T | null> {
 
 const QUESTION_FIELD = /^questions\.(\d+)/;
 
+const errorsIn = (error: unknown) => (error instanceof Problem ? error.errors : []);
+
+/** What was wrong with no single question. */
+function refusalsOfAll(error: unknown): string[] {
+  return errorsIn(error)
+    .filter(({ field }) => !QUESTION_FIELD.test(field))
+    .map(({ detail }) => detail);
+}
+
 /** What was wrong with which question, by its place. */
 function refusalsIn(error: unknown): Record<number, string> {
-  const errors = error instanceof Problem ? error.errors : [];
   return Object.fromEntries(
-    errors.flatMap(({ field, detail }) => {
+    errorsIn(error).flatMap(({ field, detail }) => {
       const index = QUESTION_FIELD.exec(field)?.[1];
       return index === undefined ? [] : [[Number(index), detail]];
     }),
   );
-}
-
-function replaced<T>(items: readonly T[], index: number, item: T): T[] {
-  return items.map((one, at) => (at === index ? item : one));
 }
 
 function swapped<T>(items: readonly T[], index: number): T[] {
