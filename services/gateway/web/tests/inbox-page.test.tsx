@@ -104,4 +104,14 @@ describe("the opened conversation", () => {
     expect(root.textContent).toContain("was erased");
     expect(log.draft).toBe("");
   });
+
+  it("can be read again when it could not be read", async () => {
+    answers["/api/v1/conversations/z"] = () => new Response("<html>", { status: 502 });
+    await show("z");
+    expect(root.querySelector(".pane")?.textContent).toContain("cannot reach the server");
+    answers["/api/v1/conversations/z"] = () => json({ ...INES, conversation_id: "z", visitor_name: "Zoe", status: "closed" });
+    await act(async () => root.querySelector<HTMLElement>(".pane button")?.click());
+    await settle();
+    expect(root.querySelector("#pane-title")?.textContent).toBe("Zoe");
+  });
 });

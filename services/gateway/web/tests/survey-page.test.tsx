@@ -2,6 +2,7 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { tableOf } from "../src/console/api";
 import { type SurveyView, watchRoute } from "../src/console/route";
 import { SurveyPage } from "../src/console/survey-page";
 
@@ -262,5 +263,30 @@ describe("the responses", () => {
     await click([...root.querySelectorAll("button")].find(({ textContent }) => textContent === "Show more"));
     expect(all("response").map((one) => one.querySelector("dd")?.textContent)).toEqual(["<b>r-1</b>", "<b>r-2</b>"]);
     expect(all("response").map((one) => one.querySelector("a")?.getAttribute("href") ?? null)).toEqual(["#/transcripts/c-1", null]);
+  });
+
+  it("are those of the days that are asked for, though an earlier answer comes later", async () => {
+    const late: (() => void)[] = [];
+    const answer = globalThis.fetch;
+    vi.stubGlobal("fetch", async (path: string, init: RequestInit) => {
+      if (path.endsWith("limit=50&")) await new Promise<void>((resolve) => late.push(resolve));
+      return answer(path, init);
+    });
+    const narrow = new URLSearchParams({ from: new Date("2026-01-01T00:00").toISOString() });
+    answers[`GET ${PATH}/responses?limit=50&`] = () => ({ status: 200, body: { responses: [response("r-all", null)], next: "more" } });
+    answers[`GET ${PATH}/responses?limit=50&${narrow}`] = () => ({ status: 200, body: { responses: [response("r-1", null)], next: null } });
+    await show("responses");
+    await set(root.querySelector("#period-from"), "2026-01-01", "change");
+    await settle();
+    late.forEach((resolve) => resolve());
+    await settle();
+    expect(all("response").map((one) => one.querySelector("dd")?.textContent)).toEqual(["<b>r-1</b>"]);
+    expect(root.textContent).not.toContain("Show more");
+  });
+
+  it("are those of all days while a day is none, which no field should give out", async () => {
+    await show("responses");
+    expect(root.querySelector<HTMLInputElement>("#period-from")?.max).toBe("9999-12-31");
+    expect(tableOf("s-1", "pre-chat", { from: "20266-01-01", to: "2026-13-01" })).toBe(`${PATH}/responses.csv?`);
   });
 });

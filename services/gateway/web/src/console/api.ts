@@ -246,13 +246,18 @@ function surveyPathOf(siteId: string, placement: Placement): string {
 /** Days of the reader's own calendar, both of them whole. */
 function queryOf({ from, to }: Period): string {
   const query = new URLSearchParams();
-  if (from) query.set("from", new Date(`${from}T00:00`).toISOString());
-  if (to) {
-    const next = new Date(`${to}T00:00`);
-    next.setDate(next.getDate() + 1);
-    query.set("to", next.toISOString());
-  }
+  const first = midnightOf(from);
+  const next = midnightOf(to);
+  next?.setDate(next.getDate() + 1);
+  if (first) query.set("from", first.toISOString());
+  if (next) query.set("to", next.toISOString());
   return query.toString();
+}
+
+/** Null for what is no day: a field gives out what is still being typed, such as a year of five digits. */
+function midnightOf(day: string): Date | null {
+  const midnight = new Date(`${day}T00:00`);
+  return Number.isNaN(midnight.getTime()) ? null : midnight;
 }
 
 function pathOf(conversationId: string): string {

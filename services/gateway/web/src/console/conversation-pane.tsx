@@ -16,6 +16,7 @@ import * as api from "./api";
 import type { Desk } from "./desk";
 import { FlagMinor } from "./flag-minor";
 import { hrefOf } from "./route";
+import { Refused } from "./survey-page";
 import { Trail } from "./trail";
 
 interface PaneProps {
@@ -24,18 +25,12 @@ interface PaneProps {
 }
 
 export function ConversationPane({ desk, conversationId }: PaneProps) {
-  const { conversation, problem } = useConversation(desk, conversationId);
+  const { conversation, problem, load } = useConversation(desk, conversationId);
   if (!conversation) {
     return (
       <section class="pane empty">
         <Back />
-        {problem ? (
-          <p class="note problem" role="alert">
-            {problem}
-          </p>
-        ) : (
-          <p class="loading">Loading the conversation…</p>
-        )}
+        {problem ? <Refused problem={problem} onRetry={load} /> : <p class="loading">Loading the conversation…</p>}
       </section>
     );
   }
@@ -226,14 +221,16 @@ export function Detail({ label, children }: { label: string; children: Component
 }
 
 /** The conversation as the inbox knows it, or as the server does when it is none of the open ones. */
-function useConversation(desk: Desk, conversationId: string): { conversation: api.Conversation | null; problem: string } {
+function useConversation(desk: Desk, conversationId: string) {
   const { conversations } = useObservable(desk.inbox.view);
   const open = conversations.get(conversationId);
   const [last, setLast] = useState<api.Conversation | null>(open ?? null);
   const [problem, setProblem] = useState("");
+  const [attempts, setAttempts] = useState(0);
   useEffect(() => {
     if (open) return setLast(open);
     let isShown = true;
+    setProblem("");
     desk.inbox.refresh(conversationId).then(
       (conversation) => isShown && setLast(conversation),
       (error) => isShown && setProblem(explainMissing(error)),
@@ -241,8 +238,8 @@ function useConversation(desk: Desk, conversationId: string): { conversation: ap
     return () => {
       isShown = false;
     };
-  }, [open]);
-  return { conversation: open ?? last, problem };
+  }, [open, attempts]);
+  return { conversation: open ?? last, problem, load: () => setAttempts(attempts + 1) };
 }
 
 /** Runs one call of the operator's, then looks how the conversation stands, whatever came of it. */

@@ -50,7 +50,7 @@ interface PeriodChoiceProps {
 export function PeriodChoice({ period, onChange, children }: PeriodChoiceProps) {
   const day = (which: "from" | "to", label: string) => (
     <Field id={`period-${which}`} label={label}>
-      {(attributes) => <input {...attributes} class="input" type="date" value={period[which]} onChange={(event) => onChange({ ...period, [which]: valueOf(event) })} />}
+      {(attributes) => <input {...attributes} class="input" type="date" max="9999-12-31" value={period[which]} onChange={(event) => onChange({ ...period, [which]: valueOf(event) })} />}
     </Field>
   );
   return (

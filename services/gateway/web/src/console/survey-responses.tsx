@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { explain } from "../shared/problems";
 import type { Placement } from "../shared/survey";
@@ -67,14 +67,20 @@ function useResponses(siteId: string, placement: Placement, period: api.Period) 
   const [next, setNext] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
+  const asked = useRef(0);
   const load = async (after: string | null) => {
+    const turn = (asked.current += 1);
+    // What was asked for other days meanwhile is answered by itself.
+    const isWanted = () => turn === asked.current;
     setBusy(true);
     setProblem("");
     try {
       const page = await api.listResponses(siteId, placement, period, after);
+      if (!isWanted()) return;
       setResponses((before) => (after && before ? [...before, ...page.responses] : page.responses));
       setNext(page.next);
     } catch (error) {
+      if (!isWanted()) return;
       setProblem(explain(error));
     }
     setBusy(false);

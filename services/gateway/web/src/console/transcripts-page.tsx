@@ -106,6 +106,7 @@ function useTranscripts() {
     if (!page || hasMoreThanFirstPage.current) return;
     setRows(page.transcripts);
     setNext(page.next);
+    setProblem("");
   };
   useEffect(() => {
     void load(null);
