@@ -129,6 +129,12 @@ describe("before the visitor starts", () => {
     expect([sessionStorage.length, localStorage.length, document.cookie]).toEqual([0, 0, ""]);
   });
 
+  it("begins at the top when the panel is opened", async () => {
+    await show();
+    await click("launcher");
+    expect(document.activeElement).toBe(root.querySelector("#title"));
+  });
+
   it("stores nothing when the panel is opened and closed", async () => {
     await show();
     await click("launcher");
@@ -477,6 +483,41 @@ describe("after the conversation", () => {
     await click("start-again");
     expect(find("acknowledge")).not.toBeNull();
     expect(called(RESPONSES)).toEqual([]);
+  });
+
+  it("has the focus on what comes next, so that whoever uses keys or listens is not lost", async () => {
+    const focused = () => document.activeElement?.textContent;
+    await end();
+    expect(focused()).toBe("This conversation has ended. May we ask you something?");
+    await tick("4");
+    await click("send-answers");
+    expect(focused()).toBe("Thank you. This conversation has ended.");
+    await click("own-data");
+    await vi.waitFor(() => expect(focused()).toBe("My data"));
+    await act(async () => chat.showsOwnData.set(false));
+    expect(focused()).toBe("Thank you. This conversation has ended.");
+    await click("start-again");
+    expect(focused()).toBe(CONFIG.texts.greeting);
+  });
+
+  it("has the focus on how the erasure stands, and after it on the new beginning", async () => {
+    answers["POST /api/v1/widget/erasure"] = () => ({ status: 202, body: { reason: "asked", status: "completed", certificate: "" } });
+    await end();
+    await act(() => chat.erase());
+    await vi.waitFor(() => expect(document.activeElement?.textContent).toBe("Everything is erased"));
+    await act(async () => root.querySelector<HTMLElement>('[data-testid="erased"] button')?.click());
+    await settle();
+    expect(document.activeElement?.textContent).toBe(CONFIG.texts.greeting);
+  });
+
+  it("takes no focus from the page around it", async () => {
+    await show();
+    await start();
+    vi.mocked(document.hasFocus).mockReturnValue(false);
+    const before = document.activeElement;
+    await act(async () => server.socket.say({ type: "conversation", conversation_id: "k", status: "closed" }));
+    expect(find("send-answers")).not.toBeNull();
+    expect([before, document.body]).toContain(document.activeElement);
   });
 
   it("is content when another tab has answered already", async () => {

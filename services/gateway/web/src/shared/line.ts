@@ -134,7 +134,7 @@ export class OwnLine implements Line {
   readonly doubt = (): void => {
     if (!isUp(this.state.value)) return;
     if (this.#polling) this.#pollingFailed(null);
-    else this.#lose();
+    else this.#lost();
   };
 
   async #connect(): Promise<void> {
@@ -157,7 +157,7 @@ export class OwnLine implements Line {
     try {
       socket = this.#openSocket();
     } catch {
-      return this.#lost(NO_STATUS);
+      return this.#lost();
     }
     this.#socket = socket;
     clearTimeout(this.#timer);
@@ -184,7 +184,8 @@ export class OwnLine implements Line {
     this.#watch();
   }
 
-  #lost(code: number): void {
+  /** The socket is gone; without a code, because we gave it up ourselves. */
+  #lost(code = NO_STATUS): void {
     const wasLive = this.state.value === "live";
     this.#discard();
     if (!this.#polling) this.user.lost();
@@ -201,7 +202,7 @@ export class OwnLine implements Line {
   /** Neither opened nor refused: something on the way swallows sockets, and will again. */
   #hung(): void {
     this.#unopened += SOCKETS_BEFORE_POLLING;
-    this.#lose();
+    this.#lost();
   }
 
   #pollingFailed(error: unknown): void {
@@ -243,11 +244,6 @@ export class OwnLine implements Line {
     this.state.set(state);
   }
 
-  /** Gives the socket up ourselves. */
-  #lose(): void {
-    this.#lost(NO_STATUS);
-  }
-
   #discard(): void {
     const socket = this.#socket;
     this.#socket = null;
@@ -270,7 +266,7 @@ export class OwnLine implements Line {
     if (!frame) return this.#watch();
     this.send(frame);
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#lose(), ANSWER_WITHIN_MS);
+    this.#silence = setTimeout(() => this.#lost(), ANSWER_WITHIN_MS);
   }
 
   #poll(): void {

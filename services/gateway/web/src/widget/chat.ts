@@ -323,7 +323,8 @@ export class Chat {
     this.#hangUp();
     const erasure = token ? await api.getErasure(token).catch(() => null) : null;
     if (erasure) return this.#showErasure(token, erasure);
-    this.#forget();
+    this.#forgetUnsent();
+    this.memory.forget();
     this.stage.set(this.#config ? { name: "start", config: this.#config } : { name: "loading" });
     if (!this.#config) void this.loadConfig();
   }
@@ -337,11 +338,6 @@ export class Chat {
     this.visitToken = "";
     this.showsOwnData.set(false);
     this.stage.set({ name: "erased", config: this.#config, token, erasure });
-  }
-
-  #forget(): void {
-    this.#forgetUnsent();
-    this.memory.forget();
   }
 
   #forgetUnsent(): void {

@@ -12,6 +12,7 @@ import { ConnectionLine } from "../shared/ui/connection-line";
 import { MessageList } from "../shared/ui/message-list";
 import type { Config } from "./api";
 import type { Chat } from "./chat";
+import { takeFocus } from "./focus";
 import { Notice } from "./notice";
 import { OnDemand } from "./on-demand";
 import { OwnDataLink } from "./own-data-link";
@@ -137,7 +138,9 @@ function Ended({ chat, survey }: { chat: Chat; survey: Survey | null }) {
           return refused;
         }}
       >
-        <p role="status">This conversation has ended. May we ask you something?</p>
+        <p role="status" tabIndex={-1} ref={takeFocus}>
+          This conversation has ended. May we ask you something?
+        </p>
         <button type="button" class="link" data-testid="skip-answers" onClick={skip}>
           No, thank you
         </button>
@@ -146,7 +149,9 @@ function Ended({ chat, survey }: { chat: Chat; survey: Survey | null }) {
   }
   return (
     <div class="ended" data-testid="ended">
-      <p role="status">{survey ? "Thank you. This conversation has ended." : "This conversation has ended."}</p>
+      <p role="status" tabIndex={-1} ref={takeFocus}>
+        {survey ? "Thank you. This conversation has ended." : "This conversation has ended."}
+      </p>
       <Button look="quiet" data-testid="start-again" onClick={() => chat.startAgain()}>
         Start a new conversation
       </Button>

@@ -6,6 +6,7 @@ import { Button } from "../shared/ui/button";
 import { Confirm } from "../shared/ui/confirm";
 import { getErasure, type Erasure } from "./api";
 import type { Chat, Stage } from "./chat";
+import { takeFocus } from "./focus";
 
 const CHECK_MS = 2_000;
 const NO_COOKIE = new Observable(false);
@@ -30,7 +31,9 @@ function Questions({ chat }: { chat: Chat }) {
   };
   return (
     <div class="panel-middle" data-testid="own-data-view">
-      <h2>My data</h2>
+      <h2 tabIndex={-1} ref={takeFocus}>
+        My data
+      </h2>
       {problem && (
         <p class="note problem" role="alert">
           {problem}
@@ -77,14 +80,18 @@ function Erased({ chat, token, erasure }: { chat: Chat; token: string; erasure: 
   if (erasure.reason === "minor") {
     return (
       <div class="panel-middle" role="status" data-testid="erased" data-reason="minor">
-        <h2>Thank you for coming by</h2>
+        <h2 tabIndex={-1} ref={takeFocus}>
+          Thank you for coming by
+        </h2>
         <p>This chat is for people who are 18 or older, so we have to stop here. Nothing you told us is kept.</p>
       </div>
     );
   }
   return (
     <div class="panel-middle" role="status" data-testid="erased" data-reason="asked" data-status={status}>
-      <h2>{status === "completed" ? "Everything is erased" : "Erasing…"}</h2>
+      <h2 tabIndex={-1} ref={takeFocus}>
+        {status === "completed" ? "Everything is erased" : "Erasing…"}
+      </h2>
       {certificate && (
         <Button look="quiet" data-testid="certificate" onClick={() => save("erasure-certificate.jws", certificate)}>
           Download the certificate

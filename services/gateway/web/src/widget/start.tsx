@@ -3,6 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import { newId } from "../shared/ids";
 import type { Config } from "./api";
 import type { Chat } from "./chat";
+import { takeFocus } from "./focus";
 import { OwnDataLink } from "./own-data-link";
 import { SurveyForm } from "./survey-form";
 
@@ -20,7 +21,9 @@ export function Start({ chat, config }: { chat: Chat; config: Config }) {
       foot={chat.token && <OwnDataLink chat={chat} />}
       onSend={(answers, version) => chat.start(version, survey && answers, survey?.version)}
     >
-      <p class="greeting">{texts.greeting || "Hello. How can we help?"}</p>
+      <p class="greeting" tabIndex={-1} ref={takeFocus}>
+        {texts.greeting || "Hello. How can we help?"}
+      </p>
       {!online && <p class="note warning">Nobody is here right now. You can write to us; we answer as soon as somebody is back.</p>}
     </SurveyForm>
   );
@@ -52,7 +55,9 @@ function Offline({ chat, config }: { chat: Chat; config: Config }) {
         return refused;
       }}
     >
-      <p class="greeting">Nobody is here right now. Leave us a few words instead.</p>
+      <p class="greeting" tabIndex={-1} ref={takeFocus}>
+        Nobody is here right now. Leave us a few words instead.
+      </p>
     </SurveyForm>
   );
 }
