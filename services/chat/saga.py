@@ -84,6 +84,8 @@ class Eraser:
         return len(due)
 
     def _advance(self, erasure: Erasure) -> None:
+        # Whoever began it may have died before: nobody is told of an erasure whose visitor could still come in.
+        self._erasures.bury(erasure, at=self._clock())
         self._tell(erasure)
         self._erasures.forget_visits(erasure)
         self._erasures.gather_parts(erasure)

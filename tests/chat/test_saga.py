@@ -19,7 +19,7 @@ from services.chat.bootstrap import Context
 from services.chat.model import CERTIFICATE, SERVICES, token_hash
 from services.chat.relay import Relay
 from services.chat.saga import Eraser, collect_receipts
-from services.chat.store import ErasureStore
+from services.chat.store import ErasureStore, VisitorStore
 from tests.chat.builders import CONVERSATION, CUSTOMER, NOON, VISITOR, a_post, a_visit, a_visitor, an_opening
 from tests.chat.fakes import Fate, Killed, Mortal
 
@@ -311,6 +311,44 @@ def killed_at(world: World, step: int) -> bool:
         for _ in range(6):
             eraser.advance()
             world.clock.go(RETRY_AFTER)
+    except Killed:
+        return True
+    return False
+
+
+class DyingDatabase:
+    """The database, whose collection of visitors dies with whoever uses it when ``fate`` says."""
+
+    def __init__(self, database, fate: Fate) -> None:
+        self._database = database
+        self._fate = fate
+
+    def __getitem__(self, name: str):
+        found = self._database[name]
+        return Mortal(found, self._fate) if name == "visitors" else found
+
+
+def test_whoever_dies_as_an_erasure_begins_the_token_is_nobodys_when_it_is_completed(world: World):
+    step, has_died, completed = 0, True, 0
+    while has_died:
+        step += 1
+        for collection in ("visitors", "erasures", "erasure_parts"):
+            world.database[collection].delete_many({})
+        world.context.visitors.add_visitor(CUSTOMER, a_visitor())
+        has_died = dies_beginning(world, Fate(step))
+        world.finish()
+        if world.erasure() is not None:
+            completed += 1
+            assert (step, world.erasure().completed_at is not None) == (step, True)
+            assert (step, world.context.visitors.visitor_by_token(token_hash("secret"))) == (step, None)
+            assert (step, world.context.visitors.is_erased(CUSTOMER, VISITOR.id)) == (step, True)
+    assert completed > 3
+
+
+def dies_beginning(world: World, fate: Fate) -> bool:
+    visitors = VisitorStore(DyingDatabase(world.database, fate))
+    try:
+        visitors.begin_erasure(CUSTOMER, VISITOR.id, reason="asked", now=world.clock())
     except Killed:
         return True
     return False

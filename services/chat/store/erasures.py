@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -39,6 +40,7 @@ class ErasureStore:
         self._erasures = database["erasures"]
         self._parts = database["erasure_parts"]
         self._counts = database["erased_counts"]
+        self._visitors = database["visitors"]
         self._visits = database["visits"]
         self._consents = database["cookie_consents"]
         self._conversations = database["conversations"]
@@ -87,6 +89,11 @@ class ErasureStore:
                 break
             claimed.append(erasure_of(found))
         return claimed
+
+    @unavailable()
+    def bury(self, erasure: Erasure, *, at: datetime) -> None:
+        """Leave a bare id of the visitor: their token is nobody's, even if whoever began the erasure died of it."""
+        bury(erasure, self._visitors, at=at)
 
     def forget_visits(self, erasure: Erasure) -> None:
         """Remove the visitor's visits and what they said to cookies, and count both in the present look."""
@@ -222,6 +229,14 @@ def _claimed(now: datetime, retry_after: timedelta) -> list[Document]:
     pause = {"$multiply": [int(retry_after.total_seconds() * 1000), factor]}
     until = {"$dateAdd": {"startDate": {"$literal": now}, "unit": "millisecond", "amount": {"$toLong": pause}}}
     return [{"$set": {"due_at": until, "asked": {"$add": [asked, 1]}}}]
+
+
+def bury(erasure: Erasure, visitors: Collection[Document], *, at: datetime) -> None:
+    """Put the bare id of who is erased in place of the visitor, unless it is there already."""
+    mine = {"_id": erasure.visitor_id, "customer_id": erasure.customer_id}
+    gone = {"token_hash": f"erased:{erasure.visitor_id}", "erased_at": at, "reason": erasure.reason}
+    if not visitors.find_one({**mine, "erased_at": {"$ne": None}}, {"_id": 1}):
+        visitors.replace_one(mine, {"customer_id": erasure.customer_id, **gone}, upsert=True)
 
 
 def new_part(erasure: Erasure, conversation_id: str, services: Sequence[Service] = SERVICES) -> UpdateOne:

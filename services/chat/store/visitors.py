@@ -19,7 +19,7 @@ from services.chat.model import (
     Visitor,
 )
 from services.chat.store.documents import STILL_THERE, TOMBSTONE_KEPT, to_document, to_object
-from services.chat.store.erasures import erasure_of, new_part
+from services.chat.store.erasures import bury, erasure_of, new_part
 
 
 class VisitorStore:
@@ -148,10 +148,7 @@ class VisitorStore:
         # the relay, for which everybody waits. Each step may be taken again instead.
         while True:
             erasure = self._begun(customer_id, visitor_id, reason=reason, now=now)
-            gone = {"token_hash": f"erased:{visitor_id}", "erased_at": now, "reason": erasure.reason}
-            mine = {"_id": visitor_id, "customer_id": customer_id}
-            if not self.is_erased(customer_id, visitor_id):
-                self._visitors.replace_one(mine, {"customer_id": customer_id, **gone}, upsert=True)
+            bury(erasure, self._visitors, at=now)
             if conversation_id is None or self._is_part(erasure, conversation_id):
                 return erasure
 
