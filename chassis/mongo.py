@@ -11,7 +11,14 @@ import structlog
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError, WTimeoutError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 
 from chassis.problems import Unavailable
 
@@ -95,15 +102,19 @@ def server_time(database: Database[Document]) -> datetime:
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Inside, or on a function so decorated, lost connections and timeouts are ``StoreUnavailable``."""
+    """Inside, or on a function so decorated, lost connections, timeouts and majorities are ``StoreUnavailable``."""
     try:
         yield
-    except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
+    except (ConnectionFailure, ExecutionTimeout, WriteConcernError) as error:
         raise StoreUnavailable from error
     except PyMongoError as error:
-        if error.timeout:
+        if error.timeout or _lacks_majority(error):
             raise StoreUnavailable from error
         raise
+
+
+def _lacks_majority(error: PyMongoError) -> bool:
+    return isinstance(error, BulkWriteError) and bool((error.details or {}).get("writeConcernErrors"))
 
 
 def transaction(database: Database[Document], work: Callable[[ClientSession], T]) -> T:

@@ -262,7 +262,7 @@ class Relay:
                 self._heads[model.conversation_key(command)] = Head(conversation=conversation, last_seq=0)
                 return conversation
             _fence_rejections.labels("conversation_id").inc()
-        # The id is taken, and not by a conversation of this customer.
+        # The id is taken, a majority knows it, and not by a conversation of this customer.
         raise Refused("not-found")
 
     def _capture(self, command: OpenConversation) -> Capture:

@@ -64,6 +64,16 @@ def test_a_function_may_be_so_decorated(absent):
             find()
 
 
+@pytest.mark.parametrize("write", ["insert_one", "insert_many", "update_one"])
+def test_a_write_that_too_few_have_is_unavailable(database, write):
+    # There is no second member that could have it.
+    things = database.things.with_options(write_concern=pymongo.WriteConcern(w=2))
+    arguments = {"insert_one": [{"_id": 1}], "insert_many": [[{"_id": 1}]], "update_one": [{"_id": 1}, {"$set": {}}]}
+
+    with pytest.raises(StoreUnavailable), unavailable():
+        getattr(things, write)(*arguments[write])
+
+
 def test_other_errors_stay_what_they_are(database):
     database.things.insert_one({"_id": "t1"})
 

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
+from pymongo import WriteConcern
 
 from chassis.auth import new_key
 from chassis.testing import Callers
@@ -37,6 +38,12 @@ def context(settings: Settings) -> Iterator[Context]:
 @pytest.fixture
 def conversations(context: Context) -> ConversationStore:
     return context.conversations
+
+
+@pytest.fixture
+def unsure(context: Context) -> ConversationStore:
+    """The same store on a primary whose writes no second member ever has: each is done, and nobody knows for sure."""
+    return ConversationStore(context.database.with_options(write_concern=WriteConcern(w=2)))
 
 
 @pytest.fixture

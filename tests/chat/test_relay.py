@@ -366,6 +366,62 @@ def test_a_lost_database_means_again_and_not_never(desk: Desk, visitors: Visitor
     assert desk.log() == [(1, "1")]
 
 
+class Undecided:
+    """A database that loses its majority: what is read is what was there before, what is written is unsure."""
+
+    def __init__(self, conversations: ConversationStore, unsure: ConversationStore) -> None:
+        self._decided = conversations
+        self._unsure = unsure
+        self._before: dict = {}
+        self.is_decided = True
+
+    def lose_majority(self) -> None:
+        self._before = self._decided.heads(CUSTOMER, [CONVERSATION])
+        self.is_decided = False
+
+    def heads(self, customer_id: str, conversation_ids: Sequence[str]):
+        if self.is_decided:
+            return self._decided.heads(customer_id, conversation_ids)
+        return {key: msgspec.structs.replace(head) for key, head in self._before.items()}
+
+    def stored(self, keys):
+        return self._decided.stored(keys) if self.is_decided else {}
+
+    def __getattr__(self, name: str):
+        return getattr(self._decided if self.is_decided else self._unsure, name)
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "answer"),
+    [
+        ([], an_opening(), ConversationOpened),
+        ([an_opening()], a_post(), MessagePosted),
+        ([an_opening()], an_acceptance(), ConversationAccepted),
+        ([an_opening(), a_post("1")], a_closing(VISITOR), ConversationClosed),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_command_that_no_majority_has_is_tried_until_one_does(
+    desk: Desk, unsure: ConversationStore, before, command, answer
+):
+    undecided = Undecided(desk.conversations, unsure)
+    relay = Relay(conversations=undecided, visitors=desk.visitors, bus=desk.bus)
+    relay.handle([a_delivery(each) for each in before])
+    told = len(desk.bus.published)
+
+    undecided.lose_majority()
+    for _ in range(3):
+        relay.begin("tests")
+        with pytest.raises(Retry):
+            relay.handle([a_delivery(command, redelivered=True)])
+    assert desk.bus.published[told:] == []
+    undecided.is_decided = True
+    relay.handle([a_delivery(command, redelivered=True)])
+
+    [event] = desk.bus.published[told:]
+    assert (type(event), event.caused_by) == (answer, command.command_id)
+
+
 def test_a_relay_that_was_away_is_fenced_off_and_reads_anew(desk: Desk, other_desk: Desk):
     desk.do(an_opening())
     desk.do(a_post("1"))

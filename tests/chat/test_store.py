@@ -1,10 +1,12 @@
 """The real store; the part that the relay uses is tested on the fake in memory as well."""
 
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
 
+from chassis.mongo import StoreUnavailable
 from contracts.chat import Capture, Page
 from services.chat import model
 from services.chat.model import Place
@@ -76,6 +78,35 @@ def test_no_message_of_a_sender_is_stored_twice(kept):
     with pytest.raises(Fenced) as refused:
         kept.append([a_message(2, client_id="c")])
     assert (refused.value.stored, refused.value.fence) == (0, "client_id")
+
+
+def test_what_no_majority_has_is_unsure_and_not_taken_by_another(
+    unsure: ConversationStore, conversations: ConversationStore
+):
+    conversation, message = a_conversation(), a_message(1, client_id="c")
+    end = an_end(conversation, last_seq=1)
+    writes = [
+        partial(unsure.open, conversation),
+        partial(unsure.append, [message]),
+        partial(unsure.append, [a_message(1, conversation_id="other"), a_message(9, client_id="c")]),
+        partial(unsure.accept, an_accepted(conversation)),
+        partial(unsure.end, end),
+        partial(unsure.close, model.closed(conversation, end, "digest")),
+    ]
+    for write in writes:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                write()
+    for refused in (conversations.open(conversation), conversations.end(end)):
+        assert not refused
+
+
+def test_erasing_waits_for_a_majority_too(unsure: ConversationStore, conversations: ConversationStore):
+    conversations.open(a_conversation())
+    conversations.append([a_message(1)])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            unsure.erase(CUSTOMER, CONVERSATION, erasure_id="e", look=1, erased_at=NOON)
 
 
 def test_two_senders_may_use_the_same_client_id(kept):

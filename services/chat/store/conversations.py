@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from chassis.ids import new_id
 from chassis.mongo import Document, StoreUnavailable, unavailable
@@ -272,17 +273,14 @@ class ConversationStore:
         """Store the messages in order, all of them or, when ``Fenced``, those before the one refused."""
         if not messages:
             return
-        try:
-            self._messages.insert_many([_message_document(message) for message in messages], ordered=True)
-        except BulkWriteError as error:
-            raise _fence(error) from error
+        _insert(self._messages, [_message_document(message) for message in messages])
 
     @unavailable()
     def open(self, conversation: Conversation) -> bool:
         """Store a new conversation; False when its id is taken."""
         try:
-            self._conversations.insert_one(_conversation_document(conversation))
-        except DuplicateKeyError:
+            _insert(self._conversations, [_conversation_document(conversation)])
+        except Fenced:
             return False
         return True
 
@@ -310,8 +308,8 @@ class ConversationStore:
             "closed_by_command": end.closed_by_command,
         }
         try:
-            self._messages.insert_one(document)
-        except DuplicateKeyError:
+            _insert(self._messages, [document])
+        except Fenced:
             return False
         return True
 
@@ -407,8 +405,8 @@ class ConversationStore:
         seq = top["seq"] + 1 if top else 1
         place = {"_id": new_id(), **mine, "seq": seq, "client_id": f"erased:{seq}", "dropped_at": erased_at}
         try:
-            self._messages.insert_one(place)
-        except DuplicateKeyError:
+            _insert(self._messages, [place])
+        except Fenced:
             return False
         return True
 
@@ -426,11 +424,21 @@ def _bare(erased_at: datetime) -> list[Document]:
     return [{"$replaceWith": {**place, "client_id": number, "dropped_at": {"$literal": erased_at}}}]
 
 
+def _insert(collection: MongoCollection[Document], documents: Sequence[Document]) -> None:
+    """Insert in order. Raises ``Fenced`` for what is taken for good: a majority has who was first."""
+    try:
+        # Never one alone: of a single insert the driver tells the duplicate, and not what a majority has.
+        collection.insert_many(documents, ordered=True)
+    except BulkWriteError as error:
+        raise _fence(error) from error
+
+
 def _fence(error: BulkWriteError) -> Exception:
     details: Mapping[str, Any] = error.details or {}
     refused = details.get("writeErrors") or []
-    if not refused:
-        # Stored, but not by a majority in time: nobody knows yet.
+    if details.get("writeConcernErrors") or not refused:
+        # Stored, or refused for the sake of what is stored, but not by a majority in time: nobody knows yet. It may be
+        # our own writing that was first, and no reader sees it.
         return StoreUnavailable()
     if refused[0]["code"] != DUPLICATE_KEY:
         return error
