@@ -16,6 +16,8 @@ from chassis.problems import Unavailable
 
 NOT_FOUND = 404
 """What the broker closes a channel with that asked for a queue which is not there."""
+LOCKED = 405
+"""The same for a queue that another connection has for itself."""
 
 
 class PublishFailed(Unavailable):

@@ -14,7 +14,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from chassis.bus.connection import parameters_of
-from chassis.bus.errors import NOT_FOUND, Down
+from chassis.bus.errors import LOCKED, NOT_FOUND, Down
 from chassis.bus.topology import DEFAULT_EXCHANGE, dead_queue
 
 log = structlog.get_logger(__name__)
@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 15.0
 EMPTY_FOR_SECONDS = 0.5
 """For how long queues that were found empty count as empty: many ask one after the other."""
+PATIENCE_SECONDS = 5.0
+LOOK_SECONDS = 0.02
+"""For how long a search waits for that of another process, and how often it looks whether that is over."""
 
 # In the text of a message the quotes would be escaped, so that nobody can write what is found here.
 _ids = re.compile(rb'"(?:conversation_id|visitor_id)":\s?"([^"\\]+)"')
@@ -32,11 +35,17 @@ class Resting:
 
     Each delivery is looked at once: one that stays goes to the end of its queue, confirmed, before it is acknowledged
     at the front. A death in between leaves it there twice, which is once for whoever handles it. Any thread may call.
+
+    Of all processes with the same ``name`` one searches at a time: two would take from each other's sight what they
+    have in hand, and pass by what the other put back. Who searches has a queue that is their connection's alone; a
+    quorum queue takes no notice of consumers that want to be alone with it.
     """
 
-    def __init__(self, url: str, *, name: str, queues: Iterable[str]) -> None:
+    def __init__(self, url: str, *, name: str, queues: Iterable[str], patience: float = PATIENCE_SECONDS) -> None:
         self._parameters = parameters_of(url, f"{name} resting")
         self._queues = tuple(map(dead_queue, queues))
+        self._turn = f"{name}.search-dead-letters"
+        self._patience = patience
         self._lock = threading.Lock()
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
@@ -52,7 +61,7 @@ class Resting:
                 return removed
             began = time.monotonic()
             try:
-                if wanted and not sum(self._discard(queue, wanted, removed) for queue in self._queues):
+                if wanted and not self._search(wanted, removed):
                     self._empty_at = began
             except (AMQPError, OSError) as error:
                 with contextlib.suppress(AMQPError, OSError):
@@ -66,11 +75,35 @@ class Resting:
         if connection is not None and connection.is_open:
             connection.close()
 
+    def _search(self, wanted: dict[bytes, str], removed: Counter[str]) -> int:
+        """Looks through all queues; how much was in them."""
+        self._await_turn(self._connected())
+        try:
+            return sum(self._discard(queue, wanted, removed) for queue in self._queues)
+        finally:
+            self._opened().queue_delete(self._turn)
+
+    def _await_turn(self, connection: pika.BlockingConnection) -> None:
+        deadline = time.monotonic() + self._patience
+        while not self._has_turn():
+            if time.monotonic() > deadline:
+                raise Down("another process searches the dead letters")
+            connection.sleep(LOOK_SECONDS)
+
+    def _has_turn(self) -> bool:
+        try:
+            self._opened().queue_declare(self._turn, exclusive=True, arguments={"x-queue-type": "classic"})
+        except ChannelClosedByBroker as error:
+            if error.reply_code != LOCKED:
+                raise
+            return False
+        return True
+
     def _discard(self, queue: str, wanted: dict[bytes, str], removed: Counter[str]) -> int:
         """Looks through the queue; how much was in it."""
         length = self._count(queue)
+        channel = self._opened()
         for _ in range(length):
-            channel = self._opened()
             got: Any = channel.basic_get(queue)
             method, properties, body = got
             if method is None:
@@ -94,14 +127,19 @@ class Resting:
             # Its consumer has never run, so there is nothing in it.
             return 0
 
-    def _opened(self) -> BlockingChannel:
+    def _connected(self) -> pika.BlockingConnection:
         # Nobody answers heartbeats between two calls, so the broker may have hung up in a longer pause.
         if time.monotonic() - self._used_at > IDLE_SECONDS:
             self.close()
         if self._connection is None or not self._connection.is_open:
             self._connection, self._channel = pika.BlockingConnection(self._parameters), None
+        self._used_at = time.monotonic()
+        return self._connection
+
+    def _opened(self) -> BlockingChannel:
+        """The channel, on the connection that the search began with: on another it would not be our turn."""
+        assert self._connection is not None
         if self._channel is None or not self._channel.is_open:
             self._channel = self._connection.channel()
             self._channel.confirm_delivery()
-        self._used_at = time.monotonic()
         return self._channel

@@ -1,6 +1,8 @@
 """Taking something out of the dead letters, on a real broker."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -70,6 +72,37 @@ def test_it_can_be_asked_again_after_its_connection_was_lost(outside, resting):
     outside.publish(DEAD, about("gone"))
 
     assert resting.discard(["gone"]) == {"gone": 1}
+
+
+def test_two_processes_that_search_at_once_miss_nothing(outside, amqp_url):
+    for number in range(200):
+        outside.publish(DEAD, about(f"{number % 2}"))
+    both = [Resting(amqp_url, name="tests", queues=[QUEUE]) for _ in range(2)]
+    start = threading.Barrier(2)
+
+    def search(number: int):
+        start.wait()
+        return both[number].discard([f"{number}"])
+
+    with ThreadPoolExecutor(2) as threads:
+        removed = list(threads.map(search, range(2)))
+
+    assert removed == [{"0": 100}, {"1": 100}]
+    assert outside.depth(DEAD) == 0
+    for each in both:
+        each.close()
+
+
+def test_what_another_process_has_in_hand_is_not_taken_for_gone(outside, amqp_url):
+    resting = Resting(amqp_url, name="tests", queues=[QUEUE], patience=0)
+    outside.channel.queue_declare("tests.search-dead-letters", exclusive=True)
+    with pytest.raises(Down):
+        resting.discard(["gone"])
+    outside.publish(DEAD, about("gone"))
+    outside.channel.queue_delete("tests.search-dead-letters")
+
+    assert resting.discard(["gone"]) == {"gone": 1}
+    resting.close()
 
 
 def test_without_a_broker_it_says_so():
