@@ -39,11 +39,22 @@ class Resting:
     Of all processes with the same ``name`` one searches at a time: two would take from each other's sight what they
     have in hand, and pass by what the other put back. Who searches has a queue that is their connection's alone; a
     quorum queue takes no notice of consumers that want to be alone with it.
+
+    ``former`` are queues that may have been in use once: those that are not there will not be looked for again.
     """
 
-    def __init__(self, url: str, *, name: str, queues: Iterable[str], patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        queues: Iterable[str],
+        former: Iterable[str] = (),
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._parameters = parameters_of(url, f"{name} resting")
         self._queues = tuple(map(dead_queue, queues))
+        self._former = tuple(map(dead_queue, former))
         self._turn = f"{name}.search-dead-letters"
         self._patience = patience
         self._lock = threading.Lock()
@@ -79,7 +90,7 @@ class Resting:
         """Looks through all queues; how much was in them."""
         self._await_turn(self._connected())
         try:
-            return sum(self._discard(queue, wanted, removed) for queue in self._queues)
+            return sum(self._discard(queue, wanted, removed) for queue in self._queues + self._former)
         finally:
             self._opened().queue_delete(self._turn)
 
@@ -125,6 +136,7 @@ class Resting:
             if error.reply_code != NOT_FOUND:
                 raise
             # Its consumer has never run, so there is nothing in it.
+            self._former = tuple(each for each in self._former if each != queue)
             return 0
 
     def _connected(self) -> pika.BlockingConnection:

@@ -15,6 +15,7 @@ from contracts.transcripts import TranscriptErased, TranscriptSealed
 from services.chat import actions, saga
 from services.chat.bootstrap import SERVICE, Context, bootstrap, started_bus
 from services.chat.reminders import Reminder
+from services.chat.settings import MOST_PARTITIONS, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -52,16 +53,24 @@ def receipts(context: Context) -> BatchConsumer:
 def eraser(context: Context, bus: Bus) -> saga.Eraser:
     """Who drives the erasures."""
     settings = context.settings
-    url = settings.amqp_url.get_secret_value()
-    own = [QUEUE.name, RECEIPTS.name, *map(partition_queue, range(settings.partitions))]
     return saga.Eraser(
         erasures=context.erasures,
         bus=bus,
-        resting=Resting(url, name=SERVICE, queues=own),
+        resting=dead_letters(settings),
         signer=Signer(SERVICE, settings.service_key.get_secret_value()),
         partitions=settings.partitions,
         look_after=settings.erasure_look_after,
         retry_after=settings.erasure_retry_after,
+    )
+
+
+def dead_letters(settings: Settings) -> Resting:
+    """What rests of chat's queues; of partitions too that were given up when their number was lowered."""
+    return Resting(
+        settings.amqp_url.get_secret_value(),
+        name=SERVICE,
+        queues=[QUEUE.name, RECEIPTS.name, *map(partition_queue, range(settings.partitions))],
+        former=map(partition_queue, range(settings.partitions, MOST_PARTITIONS)),
     )
 
 

@@ -7,15 +7,17 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from pydantic import SecretStr
 
 from chassis.auth import new_key
 from chassis.bus import Bus, Unroutable, Upkeep
 from chassis.testing import eventually
 from contracts.partitions import command_key
 from services.chat.bootstrap import Context
+from services.chat.consumer import dead_letters
 from services.chat.relay import partition_queues
 from services.chat.repartition import StillInUse, repartition
-from tests.chat.builders import CUSTOMER, a_post, an_opening
+from tests.chat.builders import CUSTOMER, VISITOR, a_post, an_opening
 
 # They share a virtual host, and each begins by clearing it.
 pytestmark = pytest.mark.xdist_group("repartition")
@@ -260,6 +262,21 @@ def test_what_rests_in_a_queue_no_longer_used_is_kept_and_told_of(context, upkee
     told = change(context, upkeep, 5)
     assert f"{rest} is not removed: it holds 1 messages for 0 consumers." in told
     assert upkeep.depth(rest).messages == 1
+
+
+def test_what_rests_in_a_queue_no_longer_used_is_erased_with_its_visitor(context, upkeep, url):
+    upkeep.declare(partition_queues(8))
+    rest = partition_queues(8)[7].dead
+    for visitor_id in (VISITOR.id, "another"):
+        upkeep._channel.basic_publish("", rest, f'{{"visitor_id": "{visitor_id}"}}'.encode())
+    eventually(lambda: upkeep.depth(rest).messages == 2)
+    change(context, upkeep, 5)
+
+    resting = dead_letters(context.settings.model_copy(update={"amqp_url": SecretStr(url), "partitions": 5}))
+
+    assert resting.discard([VISITOR.id]) == {VISITOR.id: 1}
+    assert upkeep.depth(rest).messages == 1
+    resting.close()
 
 
 @pytest.mark.parametrize("number", ["0", "101"])

@@ -105,6 +105,17 @@ def test_what_another_process_has_in_hand_is_not_taken_for_gone(outside, amqp_ur
     resting.close()
 
 
+def test_queues_that_were_used_once_are_looked_through_as_long_as_they_are_there(outside, amqp_url):
+    outside.declare("tests.former.dead")
+    resting = Resting(amqp_url, name="tests", queues=[QUEUE], former=["tests.never-declared", "tests.former"])
+    for _ in range(2):
+        outside.publish("tests.former.dead", about("gone"))
+        assert resting.discard(["gone"]) == {"gone": 1}
+    outside.channel.queue_delete("tests.former.dead")
+    assert resting.discard(["gone"]) == {}
+    resting.close()
+
+
 def test_without_a_broker_it_says_so():
     with pytest.raises(Down):
         Resting("amqp://nobody:secret@127.0.0.1:1/nowhere", name="tests", queues=[QUEUE]).discard(["x"])
