@@ -75,18 +75,25 @@ class Eraser:
         self._resting.close()
 
     def advance(self) -> int:
-        """Take the next step of those that are due; how many they were. What fails is due again after a while."""
-        present = self._clock()
-        due = self._erasures.claim(present, retry_after=self._retry_after, limit=AT_ONCE)
-        if due:
-            with ThreadPoolExecutor(THREADS) as threads:
-                list(threads.map(self._advance, due))
-        return len(due)
+        """Take the next step of those just begun and those due; how many. What fails is due again after a while."""
+        begun = self._erasures.untold(limit=AT_ONCE)
+        _each(self._begin, begun)
+        due = self._erasures.claim(self._clock(), retry_after=self._retry_after, limit=AT_ONCE)
+        _each(self._advance, due)
+        return len(begun) + len(due)
 
-    def _advance(self, erasure: Erasure) -> None:
+    def _begin(self, erasure: Erasure) -> None:
+        """Before its turn to look has come: until they are told, open sockets take the visitor's words."""
+        self._shut_out(erasure)
+        self._erasures.note_told(erasure)
+
+    def _shut_out(self, erasure: Erasure) -> None:
         # Whoever began it may have died before: nobody is told of an erasure whose visitor could still come in.
         self._erasures.bury(erasure, at=self._clock())
         self._tell(erasure)
+
+    def _advance(self, erasure: Erasure) -> None:
+        self._shut_out(erasure)
         self._erasures.forget_visits(erasure)
         self._erasures.gather_parts(erasure)
         if not self._ask(erasure):
@@ -141,6 +148,12 @@ class Eraser:
         certificate = self._signer.sign(CERTIFICATE, statement)
         if self._erasures.complete(erasure, certificate=certificate, completed_at=completed_at):
             log.info("erasure completed", erasure_id=erasure.erasure_id, reason=erasure.reason, looks=erasure.look)
+
+
+def _each(step: Callable[[Erasure], None], erasures: Sequence[Erasure]) -> None:
+    if erasures:
+        with ThreadPoolExecutor(THREADS) as threads:
+            list(threads.map(step, erasures))
 
 
 def _erase_log(part: Part) -> EraseLog:

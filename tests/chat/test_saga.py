@@ -26,6 +26,9 @@ from tests.chat.fakes import Fate, Killed, Mortal
 KEY = new_key("chat")
 LOOK_AFTER = timedelta(seconds=5)
 RETRY_AFTER = timedelta(seconds=15)
+BEGUN = DUE = 1
+AS_WRITTEN_DOWN = 3
+"""The step of whoever begins an erasure at which it is written down, and the visitor's bare id is not."""
 OTHERS = {
     EraseTranscript: (TranscriptErased, {"transcripts": 1, "transcript_messages": 2}),
     EraseAnswers: (AnswersErased, {"responses": 1}),
@@ -182,11 +185,11 @@ def test_the_second_look_comes_later_and_a_receipt_brings_the_next_step_forward(
     world.begin()
     eraser = world.eraser()
 
-    assert eraser.advance() == 1
-    assert eraser.advance() == 1
+    assert eraser.advance() == BEGUN + DUE
+    assert eraser.advance() == DUE
     assert eraser.advance() == 0
     world.clock.go(LOOK_AFTER)
-    assert eraser.advance() == 1
+    assert eraser.advance() == DUE
     assert world.erasure().look == 2
 
 
@@ -241,12 +244,31 @@ def test_while_many_receipts_are_missing_nobody_new_is_asked(world: World):
     world.context.visitors.add_visitor(CUSTOMER, other)
     world.context.visitors.begin_erasure(CUSTOMER, "visitor-2", reason="asked", now=world.clock())
 
-    assert world.eraser().advance() == 0
+    world.bus.sent.clear()
+    world.eraser().advance()
+    assert world.bus.sent == []
     world.bus.silent = set()
     world.finish()
 
     assert world.context.visitors.erasure_by_token(token_hash("another")).completed_at is not None
     assert world.erasure().removed == ALL
+
+
+def test_who_is_not_asked_about_yet_is_told_of_and_their_token_is_nobodys(world: World):
+    world.erasures = ErasureStore(world.database, most_waiting=3)
+    world.begin()
+    world.bus.silent = {EraseTranscript}
+    world.eraser().advance()
+    other = a_visitor(visitor_id="visitor-2", token_hash=token_hash("another"))
+    world.context.visitors.add_visitor(CUSTOMER, other)
+    assert dies_beginning(world, Fate(AS_WRITTEN_DOWN), "visitor-2")
+    world.bus.published.clear(), world.bus.sent.clear()
+
+    assert (world.eraser().advance(), world.eraser().advance()) == (1, 0)
+
+    assert [event.visitor_id for event in world.bus.published] == ["visitor-2"]
+    assert world.context.visitors.visitor_by_token(token_hash("another")) is None
+    assert world.bus.sent == []
 
 
 def said(world: World, *commands: Command) -> list:
@@ -345,10 +367,10 @@ def test_whoever_dies_as_an_erasure_begins_the_token_is_nobodys_when_it_is_compl
     assert completed > 3
 
 
-def dies_beginning(world: World, fate: Fate) -> bool:
+def dies_beginning(world: World, fate: Fate, visitor_id: str = VISITOR.id) -> bool:
     visitors = VisitorStore(DyingDatabase(world.database, fate))
     try:
-        visitors.begin_erasure(CUSTOMER, VISITOR.id, reason="asked", now=world.clock())
+        visitors.begin_erasure(CUSTOMER, visitor_id, reason="asked", now=world.clock())
     except Killed:
         return True
     return False

@@ -26,12 +26,15 @@ from services.chat.store.documents import TOMBSTONE_KEPT, to_object
 PARTS_AT_ONCE = 500
 MOST_WAITING = 500
 MOST_DOUBLINGS = 5
+STATE = ("visitor_id", "due_at", "found", "asked", "is_told")
+"""What only an erasure that is not completed has."""
+UNTOLD = {"is_told": False}
 
 
 class ErasureStore:
     """Keeps the state of the erasures, and in the end of each customer's day only how many there were.
 
-    While ``most_waiting`` receipts are missing, no further erasure begins its look.
+    While ``most_waiting`` receipts are missing, no further erasure begins its look; everybody is told all the same.
     """
 
     def __init__(self, database: Database[Document], *, most_waiting: int = MOST_WAITING) -> None:
@@ -54,6 +57,7 @@ class ErasureStore:
                 IndexModel(visitor, unique=True, partialFilterExpression=named),
                 IndexModel([("token_hash", ASCENDING)]),
                 IndexModel([("due_at", ASCENDING)], sparse=True),
+                IndexModel([("is_told", ASCENDING)], partialFilterExpression=UNTOLD),
                 IndexModel(
                     [("completed_at", ASCENDING)],
                     expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()),
@@ -65,6 +69,15 @@ class ErasureStore:
         self._parts.create_index([("waiting", ASCENDING)])
         per_day = [("customer_id", ASCENDING), ("day", DESCENDING), ("reason", ASCENDING)]
         self._counts.create_index(per_day, unique=True)
+
+    @unavailable()
+    def untold(self, *, limit: int) -> list[Erasure]:
+        """Those that nobody has been told of yet."""
+        return [erasure_of(document) for document in self._erasures.find(UNTOLD).limit(limit)]
+
+    @unavailable()
+    def note_told(self, erasure: Erasure) -> None:
+        self._erasures.update_one({"_id": erasure.erasure_id, **UNTOLD}, {"$set": {"is_told": True}})
 
     @unavailable()
     def claim(self, now: datetime, *, retry_after: timedelta, limit: int) -> list[Erasure]:
@@ -179,7 +192,7 @@ class ErasureStore:
 
         def work(session: ClientSession) -> bool:
             changes = {"completed_at": completed_at, "certificate": certificate}
-            update = {"$set": changes, "$unset": {"visitor_id": "", "due_at": "", "found": "", "asked": ""}}
+            update = {"$set": changes, "$unset": dict.fromkeys(STATE, "")}
             if self._parts.find_one(owing_to(erasure.erasure_id), {"_id": 1}, session=session):
                 return False
             if not self._erasures.update_one(running, update, session=session).matched_count:

@@ -19,7 +19,7 @@ from services.chat.model import (
     Visitor,
 )
 from services.chat.store.documents import STILL_THERE, TOMBSTONE_KEPT, to_document, to_object
-from services.chat.store.erasures import bury, erasure_of, new_part
+from services.chat.store.erasures import UNTOLD, bury, erasure_of, new_part
 
 
 class VisitorStore:
@@ -165,7 +165,8 @@ class VisitorStore:
             found={"visitors": 1} if was_there else {},
         )
         mine = {"customer_id": customer_id, "visitor_id": visitor_id}
-        new = {name: value for name, value in to_document(fresh, key="erasure_id").items() if name not in mine}
+        written = {**to_document(fresh, key="erasure_id"), **UNTOLD}
+        new = {name: value for name, value in written.items() if name not in mine}
         while True:
             try:
                 found = self._erasures.find_one_and_update(
