@@ -193,6 +193,25 @@ def test_the_second_look_comes_later_and_a_receipt_brings_the_next_step_forward(
     assert world.erasure().look == 2
 
 
+@pytest.mark.parametrize("late", [EraseTranscript, EraseLog])
+def test_a_receipt_that_comes_again_does_not_bring_the_next_look_forward(world: World, late):
+    world.begin(conversations=1)
+    eraser = world.eraser()
+    eraser.advance(), eraser.advance()
+    assert (world.erasure().look, eraser.advance()) == (2, 0)
+
+    if late is EraseLog:
+        [log] = [command for _, command in world.bus.sent if isinstance(command, EraseLog)]
+        world.bus.relay.handle([a_delivery(log, redelivered=True)])
+    else:
+        [asked] = [command for _, command in world.bus.sent if isinstance(command, EraseTranscript)]
+        world.bus.send(asked, queue="again")
+
+    assert eraser.advance() == 0
+    world.finish()
+    assert world.erasure().completed_at is not None
+
+
 @pytest.mark.parametrize("silent", [EraseTranscript, EraseAnswers, EraseLog])
 def test_who_gives_no_receipt_is_asked_again_and_nothing_is_certified_meanwhile(world: World, silent):
     world.begin()

@@ -33,7 +33,7 @@ from services.chat.model import (
     message_key,
 )
 from services.chat.store.documents import DUPLICATE_KEY, STILL_THERE, TOMBSTONE_KEPT, to_document, to_object
-from services.chat.store.erasures import owing_to
+from services.chat.store.erasures import due_at_once, owing_to
 
 LOG_PAGE = 200
 VISITORS_STANDINGS, OPERATORS_STANDINGS = 200, 1_000
@@ -385,8 +385,7 @@ class ConversationStore:
             self._messages.update_many(mine, _bare(erased_at))
         self._parts.update_one(owed, {"$pull": {"waiting": "chat"}})
         if not self._parts.find_one(owing_to(erasure_id), {"_id": 1}):
-            running = {"_id": erasure_id, "due_at": {"$gt": erased_at}}
-            self._erasures.update_one(running, {"$set": {"due_at": erased_at}})
+            self._erasures.update_one(*due_at_once(erasure_id, erased_at))
         return True
 
     def _count_once(self, owed: Document, which: Document, mine: Document) -> None:

@@ -156,8 +156,7 @@ class ErasureStore:
             self._parts.bulk_write([_received(receipt) for receipt in receipts], ordered=False)
         for erasure_id in sorted({receipt.erasure_id for receipt in receipts}):
             if not self._parts.find_one(owing_to(erasure_id), {"_id": 1}):
-                running = {"_id": erasure_id, "due_at": {"$gt": now}}
-                self._erasures.update_one(running, {"$set": {"due_at": now}})
+                self._erasures.update_one(*due_at_once(erasure_id, now))
 
     @unavailable()
     def found_in(self, erasure: Erasure) -> dict[str, int]:
@@ -234,6 +233,11 @@ def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document
 
 def owing_to(erasure_id: str) -> Document:
     return {"erasure_id": erasure_id, "waiting": {"$in": list(SERVICES)}}
+
+
+def due_at_once(erasure_id: str, now: datetime) -> tuple[Document, Document]:
+    """What has the erasure take its next step now: not between two looks, when a receipt has only come again."""
+    return {"_id": erasure_id, "due_at": {"$gt": now}, "asked": {"$gt": 0}}, {"$set": {"due_at": now}}
 
 
 def _claimed(now: datetime, retry_after: timedelta) -> list[Document]:
