@@ -174,9 +174,8 @@ class BatchConsumer:
         failures = 0
         for _attempt in paused(stop):
             # What came on a channel that is gone comes again, perhaps to another.
-            deliveries = [
-                delivery for received, together in pairs if self._intake.is_current(received) for delivery in together
-            ]
+            current = [pair for pair in pairs if self._intake.is_current(pair[0])]
+            deliveries = [delivery for _, together in current for delivery in together]
             if not deliveries:
                 return None
             try:
@@ -192,7 +191,7 @@ class BatchConsumer:
                 if failures >= attempts:
                     return error
             else:
-                for queue, count in Counter(received.consumer_tag for received, _ in pairs).items():
+                for queue, count in Counter(received.consumer_tag for received, _ in current).items():
                     metrics.deliveries.labels(queue, "handled").inc(count)
                 return None
         return _GIVEN_UP

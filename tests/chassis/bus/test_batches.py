@@ -188,6 +188,31 @@ def test_each_queue_is_counted_for_itself_when_its_deliveries_are_handled_with_o
     assert any(len({delivery.queue for delivery in batch}) > 1 for batch in seen)
 
 
+def test_what_was_left_out_as_its_channel_is_gone_is_not_counted_as_handled(consume, bus, outside, queue_name):
+    gone, kept = (WorkQueue(f"{queue_name}-{letter}") for letter in "gk")
+    seen, sent, is_held = [], [], threading.Event()
+
+    def handle(deliveries):
+        queues = [delivery.queue for delivery in deliveries]
+        if len(set(queues)) == 2:
+            is_held.set()
+            raise Retry
+        seen.extend(queues)
+
+    def send_until_held():
+        for each in (gone, kept):
+            bus.send(a_command(), queue=each.name).result(20)
+            sent.append(each.name)
+        return is_held.is_set()
+
+    consume(handle, queues=[gone, kept], linger=0.3)
+    eventually(send_until_held)
+    outside.channel.queue_delete(gone.name)
+
+    eventually(lambda: handled(kept.name) == sent.count(kept.name), timeout=20)
+    assert (handled(gone.name) or 0) == seen.count(gone.name)
+
+
 def handled(queue):
     return REGISTRY.get_sample_value("velaro_bus_deliveries_total", {"queue": queue, "outcome": "handled"})
 
