@@ -250,6 +250,7 @@ REJECTION_CODES = {
     "not-a-party": "Only the visitor and the operator who accepted can write here.",
     "erased": "This conversation was erased.",
     "invalid": "The text is empty or too long.",
+    "full": "This conversation has as many messages as one can hold. Please start a new conversation.",
     "policy-not-acknowledged": "The privacy policy has changed; acknowledge the version in force first.",
 }
 

@@ -309,8 +309,8 @@ class Posting(msgspec.Struct, frozen=True):
     message: Message | None = None
 
 
-def refusal_of(command: PostMessage, head: Head | None) -> str | None:
-    """The code under which the command is refused, or None."""
+def refusal_of(command: PostMessage, head: Head | None, *, seq: int, most_messages: int) -> str | None:
+    """The code under which the command is refused that would get the place ``seq``, or None."""
     if head is None or _is_foreign(command.sender, head.conversation):
         return "not-found"
     if not head.is_open:
@@ -321,7 +321,9 @@ def refusal_of(command: PostMessage, head: Head | None) -> str | None:
         head.conversation.acknowledged_policy_version, command.policy_version
     ):
         return "policy-not-acknowledged"
-    return None if 1 <= len(command.text) <= TEXT_MAX_LENGTH else "invalid"
+    if not 1 <= len(command.text) <= TEXT_MAX_LENGTH:
+        return "invalid"
+    return "full" if seq > most_messages else None
 
 
 def _ended_code(head: Head) -> str:
@@ -333,6 +335,7 @@ def plan_posts(
     heads: Mapping[ConversationKey, Head],
     stored: Mapping[MessageKey, Message],
     *,
+    most_messages: int,
     sent_at: datetime,
     new_id: Callable[[], str],
 ) -> list[Posting]:
@@ -350,11 +353,12 @@ def plan_posts(
         if head is not None and said is not None:
             plan.append(Posting(command, message_posted(said, head.conversation, caused_by=command.command_id)))
             continue
-        code = refusal_of(command, head)
+        seq = last_seqs.get(key, head.last_seq if head else 0) + 1
+        code = refusal_of(command, head, seq=seq, most_messages=most_messages)
         if head is None or code is not None:
             plan.append(Posting(command, command_rejected(command, code or "not-found")))
             continue
-        seq = last_seqs[key] = last_seqs.get(key, head.last_seq) + 1
+        last_seqs[key] = seq
         message = _message(command, head.conversation, seq, sent_at, new_id())
         known[message_key(command)] = message
         answer = message_posted(message, head.conversation, caused_by=command.command_id)

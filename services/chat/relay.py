@@ -51,7 +51,7 @@ from services.chat.bootstrap import (
     started_bus,
 )
 from services.chat.model import Conversation, ConversationKey, End, Head, Message, MessageKey, Posting, Refused
-from services.chat.settings import Settings
+from services.chat.settings import MESSAGES_PER_CONVERSATION, Settings
 from services.chat.store import ConversationStore, Fenced, VisitorStore
 
 log = structlog.get_logger(__name__)
@@ -109,6 +109,7 @@ class Relay:
         bus: Bus,
         clock: Callable[[], datetime] = now,
         heads_kept: int = HEADS_KEPT,
+        most_messages: int = MESSAGES_PER_CONVERSATION,
     ) -> None:
         self._conversations = conversations
         self._visitors = visitors
@@ -116,6 +117,7 @@ class Relay:
         self._clock = clock
         self._heads = Heads()
         self._heads_kept = heads_kept
+        self._most_messages = most_messages
         self._answers: list[Future[None]] = []
         self._active: set[str] = set()
         # The partitions of which what is remembered is true, and what comes next not carried out already.
@@ -191,7 +193,9 @@ class Relay:
         """Store and announce the messages up to the first that a fence keeps out; those from there on are returned."""
         self._read_heads(commands)
         stored = self._stored(commands, is_repeated=is_repeated)
-        plan = model.plan_posts(commands, self._heads, stored, sent_at=self._clock(), new_id=new_id)
+        plan = model.plan_posts(
+            commands, self._heads, stored, most_messages=self._most_messages, sent_at=self._clock(), new_id=new_id
+        )
         done = self._keep_messages(plan)
         for posting in plan[:done]:
             if posting.message is not None:
@@ -205,9 +209,15 @@ class Relay:
         doubtful = (
             model.message_key(command)
             for command in commands
-            if is_repeated or model.refusal_of(command, self._heads.get(model.conversation_key(command)))
+            if is_repeated or self._may_be_refused(command, among=len(commands))
         )
         return self._conversations.stored(doubtful)
+
+    def _may_be_refused(self, command: PostMessage, *, among: int) -> bool:
+        """Whether it is refused if all of these commands are messages of its conversation, and it is the last."""
+        head = self._heads.get(model.conversation_key(command))
+        seq = head.last_seq + among if head else among
+        return model.refusal_of(command, head, seq=seq, most_messages=self._most_messages) is not None
 
     def _keep_messages(self, plan: Sequence[Posting]) -> int:
         """How far into the plan the messages are stored: all the way, or up to a fence."""
@@ -433,7 +443,12 @@ def main() -> None:
     context = bootstrap()
     refuse_while_repartitioning(context)
     with started_bus(context.settings) as bus:
-        relay = Relay(conversations=context.conversations, visitors=context.visitors, bus=bus)
+        relay = Relay(
+            conversations=context.conversations,
+            visitors=context.visitors,
+            bus=bus,
+            most_messages=context.settings.messages_per_conversation,
+        )
         consumer = _consumer(context.settings, relay)
         balance = Balance(
             relays=context.relays,

@@ -46,6 +46,7 @@ REFUSALS = {
     "not-a-party": 403,
     "erased": 410,
     "invalid": 422,
+    "full": 409,
     "policy-not-acknowledged": 409,
 }
 """The status of each code with which chat refuses a command."""

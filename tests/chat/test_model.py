@@ -47,10 +47,17 @@ def an_ended_head(*, last_seq: int = 0) -> Head:
     return head
 
 
-def planned(*commands: PostMessage, heads=None, stored=None):
+def planned(*commands: PostMessage, heads=None, stored=None, most_messages=100):
     numbers = itertools.count(1)
     heads = {KEY: a_head()} if heads is None else heads
-    return plan_posts(commands, heads, stored or {}, sent_at=NOON, new_id=lambda: f"id-{next(numbers)}")
+    return plan_posts(
+        commands,
+        heads,
+        stored or {},
+        most_messages=most_messages,
+        sent_at=NOON,
+        new_id=lambda: f"id-{next(numbers)}",
+    )
 
 
 def test_messages_get_the_next_places_in_order():
@@ -130,6 +137,14 @@ def test_who_may_say_what_and_when(command, head, code):
         assert posting.message is None
         assert isinstance(posting.answer, CommandRejected)
         assert (posting.answer.code, posting.answer.detail) == (code, REJECTION_CODES[code])
+
+
+def test_a_full_conversation_takes_no_more_and_still_answers_what_it_has():
+    said = a_message(1, client_id="c")
+    commands = [a_post("the last"), a_post("too much"), a_post(client_id="c"), a_post("")]
+    plan = planned(*commands, heads={KEY: a_head(last_seq=2)}, stored={message_key(said): said}, most_messages=3)
+    answers = [getattr(posting.answer, "code", None) or posting.answer.seq for posting in plan]
+    assert answers == [3, "full", 1, "invalid"]
 
 
 def test_a_refused_message_leaves_no_gap():
@@ -261,7 +276,11 @@ def test_however_commands_come_and_batches_are_cut_the_places_have_no_gap_and_no
             assert message.seq == head.last_seq + 1
             assert message_key(message) not in stored
             head.last_seq, stored[message_key(message)] = message.seq, message
-    acceptable = [post for post in commands if model.refusal_of(post, heads.get(conversation_key(post))) is None]
+    acceptable = [
+        post
+        for post in commands
+        if model.refusal_of(post, heads.get(conversation_key(post)), seq=1, most_messages=100) is None
+    ]
     assert {message_key(post) for post in acceptable} == stored.keys()
 
 

@@ -261,6 +261,19 @@ def test_an_open_conversation_keeps_its_log_whatever_is_said(desk: Desk):
     assert desk.log() == [(1, "1")]
 
 
+def test_a_full_conversation_takes_no_more_but_repeats_and_ends(desk: Desk):
+    desk.relay = Relay(conversations=desk.conversations, visitors=desk.visitors, bus=desk.bus, most_messages=3)
+    desk.do(an_opening(), an_acceptance(), a_post("1", client_id="c"), a_post("2"))
+
+    # Of a batch that goes beyond it, what is there already is answered in the same way.
+    events = desk.do(a_post("3"), a_post("1", client_id="c"), a_post("4"))
+    again = desk.do(a_post("1", client_id="c"), a_post("4", sender=OPERATOR), a_closing())
+
+    assert [getattr(event, "code", None) or event.seq for event in events] == [3, 1, "full"]
+    assert (again[0].seq, again[1].code, kinds(again[2:])) == (1, "full", ["ConversationClosed"])
+    assert desk.log() == [(1, "1"), (2, "2"), (3, "3")]
+
+
 def a_whole_conversation(conversation_id: str = CONVERSATION) -> list[ConversationCommand]:
     commands = [
         an_opening(text="1", command_id="open"),

@@ -75,7 +75,7 @@ def _accepted(event: ConversationAccepted) -> dict[str, Any]:
 @blueprint.post("/<opaque:conversation_id>/messages")
 @blueprint.input(MessageIn)
 @blueprint.output(PostedOut, 201)
-@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: CLOSED})
+@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN, 409: "The conversation is closed or full."})
 def post_message(conversation_id: str, json_data: MessageIn) -> Any:
     """Say something. Saying it again under the same ``client_id`` says it once and gives the same answer."""
     caller = access.operator("conversations", *access.SPEAKERS)

@@ -261,7 +261,7 @@ def show_conversation(conversation_id: str) -> Any:
     security=access.VISITOR,
     responses={
         404: "No such conversation, or not this visitor's.",
-        409: "The conversation is closed, or the policy in force is not acknowledged.",
+        409: "The conversation is closed or full, or the policy in force is not acknowledged.",
     },
 )
 def post_message(conversation_id: str, json_data: MessageIn) -> Any:
