@@ -11,6 +11,7 @@ from contracts.chat import Capture, Page
 from services.chat import model
 from services.chat.model import Place
 from services.chat.store import ConversationStore, Fenced, VisitorStore
+from services.gateway.cookies import VISITOR_LASTS
 from tests.chat.builders import (
     CONVERSATION,
     CUSTOMER,
@@ -317,3 +318,9 @@ def test_a_message_keeps_every_character_that_json_can_carry(conversations: Conv
     message = a_message(1, text="\x00 \u2028 𝄞 e\u0301 \uffff")
     conversations.append([message])
     assert list(conversations.log(CUSTOMER, CONVERSATION)) == [msgspec.structs.replace(message)]
+
+
+def test_visits_are_forgotten_as_late_as_the_longest_cookie(context):
+    indexes = context.database["visits"].index_information().values()
+    days = [index["expireAfterSeconds"] / 86_400 for index in indexes if index["key"] == [("seen_at", 1)]]
+    assert days == [VISITOR_LASTS.days]

@@ -1,7 +1,7 @@
 """Where visitors, their visits and what they consented to are kept."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
@@ -21,6 +21,9 @@ from services.chat.model import (
 from services.chat.store.documents import STILL_THERE, TOMBSTONE_KEPT, to_document, to_object
 from services.chat.store.erasures import UNTOLD, bury, erasure_of, new_part
 
+VISITS_KEPT = timedelta(days=180)
+"""As long as a cookie may have somebody recognised. What a conversation captured of its visit is kept with it."""
+
 
 class VisitorStore:
     """Keeps visitors and their visits."""
@@ -38,6 +41,7 @@ class VisitorStore:
         self._visitors.create_index([("token_hash", ASCENDING)], unique=True)
         self._visitors.create_index("erased_at", expireAfterSeconds=int(TOMBSTONE_KEPT.total_seconds()), sparse=True)
         self._visits.create_index([("visitor_id", ASCENDING), ("seen_at", DESCENDING)])
+        self._visits.create_index("seen_at", expireAfterSeconds=int(VISITS_KEPT.total_seconds()))
         self._consents.create_index("secret_hash", unique=True, sparse=True)
         self._consents.create_index([("visitor_id", ASCENDING), ("given_at", ASCENDING)])
 
