@@ -37,7 +37,7 @@ from services.accounts.disclosures.model import (
 from services.accounts.disclosures.sealing import BundleWriter, fingerprint, public_key
 from services.accounts.disclosures.store import DisclosureStore
 from services.accounts.notices.actions import NO_OWNER
-from services.accounts.notices.model import pause_after
+from services.accounts.notices.model import now_reached, pause_after, still_to_reach
 from services.accounts.operators.store import OperatorStore
 
 log = structlog.get_logger(__name__)
@@ -246,18 +246,19 @@ def tell_due(
     while (disclosure := disclosures.claim_telling(lasts=TELLING_CLAIMED_FOR)) is not None:
         _note_told(disclosure, audit=audit)
         telling = disclosure.telling or model.Telling()
-        to = telling.owed if telling.owed is not None else operators.owners(disclosure.customer_id)
-        if not to:
+        to = still_to_reach(operators.owners(disclosure.customer_id), telling.reached)
+        if not to and not telling.reached:
             _untold(disclosure, (), NO_OWNER, disclosures=disclosures)
             continue
         try:
-            refused = _sent(disclosure, to, public_url=public_url, mailer=mailer, sent_at=clock())
+            refused = _sent(disclosure, to, public_url=public_url, mailer=mailer, sent_at=clock()) if to else {}
         except MailServerAway as error:
             disclosures.put_off_telling(disclosure, again_in=AWAY_FOR, is_certain=error.is_certain)
             log.warning("mail server away", disclosure_id=disclosure.disclosure_id, reason=str(error))
             return
         if refused:
-            _untold(disclosure, tuple(refused), "; ".join(sorted(set(refused.values()))), disclosures=disclosures)
+            reached = now_reached(telling.reached, to, refused)
+            _untold(disclosure, reached, "; ".join(sorted(set(refused.values()))), disclosures=disclosures)
         else:
             disclosures.set_told(disclosure)
             log.info("customer told of disclosure", disclosure_id=disclosure.disclosure_id)
@@ -290,10 +291,10 @@ def _bundle(disclosure: Disclosure) -> KeptBundle:
     return disclosure.bundle
 
 
-def _untold(disclosure: Disclosure, owed: tuple[str, ...], reason: str, *, disclosures: DisclosureStore) -> None:
+def _untold(disclosure: Disclosure, reached: tuple[str, ...], reason: str, *, disclosures: DisclosureStore) -> None:
     refusals = disclosure.telling.refusals if disclosure.telling else 0
     again_in = pause_after(refusals + 1)
-    disclosures.set_untold(disclosure, owed=owed, reason=reason, again_in=again_in)
+    disclosures.set_untold(disclosure, reached=reached, reason=reason, again_in=again_in)
     log.warning("customer not told", disclosure_id=disclosure.disclosure_id, is_final=again_in is None)
 
 

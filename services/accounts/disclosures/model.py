@@ -129,13 +129,13 @@ class KeptBundle(Bundle, frozen=True, kw_only=True):
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the mail to the customer has got; ``owed`` are the addresses still to be reached, once some have been."""
+    """How far the mail to the customer has got; ``reached`` are who has had it though others have not."""
 
     state: TellingState = "waiting"
     attempts: int = 0
     refusals: int = 0
     repeated: int = 0
-    owed: tuple[str, ...] | None = None
+    reached: tuple[str, ...] = ()
     reason: str = ""
     told_at: datetime | None = None
 

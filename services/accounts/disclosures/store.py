@@ -217,17 +217,17 @@ class DisclosureStore:
         """The mail server took the mail for everybody."""
         told = {"telling.state": "sent", "telling.is_underway": False, "telling.told_at": "$$NOW"}
         self._disclosures.update_one(
-            {"_id": disclosure.disclosure_id}, [{"$set": told}, {"$unset": ["telling.owed", "telling.reason"]}]
+            {"_id": disclosure.disclosure_id}, [{"$set": told}, {"$unset": ["telling.reached", "telling.reason"]}]
         )
 
     @unavailable()
     def set_untold(
-        self, disclosure: Disclosure, *, owed: tuple[str, ...], reason: str, again_in: timedelta | None
+        self, disclosure: Disclosure, *, reached: tuple[str, ...], reason: str, again_in: timedelta | None
     ) -> None:
-        """The mail did not reach ``owed``: to be tried again after that time, or never."""
+        """The mail has reached these and not everybody: to be tried again after that time, or never."""
         refused: Document = {
             "telling.is_underway": False,
-            "telling.owed": {"$literal": list(owed)},
+            "telling.reached": {"$literal": list(reached)},
             "telling.reason": {"$literal": reason},
             "telling.refusals": {"$add": ["$telling.refusals", 1]},
             "telling.state": "waiting" if again_in else "failed",

@@ -152,9 +152,9 @@ class _Post:
         return self._notices.claim(self._run.number, self._run.kind, lasts=self._claimed_for)
 
     def _send(self, notice: Notice, line: Line) -> None:
-        to = notice.owed if notice.owed is not None else self._operators.owners(notice.customer_id)
+        to = model.still_to_reach(self._operators.owners(notice.customer_id), notice.reached)
         if not to:
-            self._refused(notice, (), NO_OWNER)
+            self._nobody_left(notice)
             return
         mail = model.mail(
             notice,
@@ -169,13 +169,20 @@ class _Post:
         except MailRefused as error:
             refused = error.refused
         if refused:
-            self._refused(notice, tuple(refused), "; ".join(sorted(set(refused.values()))))
+            reached = model.now_reached(notice.reached, to, refused)
+            self._refused(notice, reached, tuple(refused), "; ".join(sorted(set(refused.values()))))
         else:
             self._notices.set_sent(notice)
 
-    def _refused(self, notice: Notice, owed: tuple[str, ...], reason: str) -> None:
+    def _nobody_left(self, notice: Notice) -> None:
+        if notice.reached:
+            self._notices.set_sent(notice)
+        else:
+            self._refused(notice, (), (), NO_OWNER)
+
+    def _refused(self, notice: Notice, reached: tuple[str, ...], owed: tuple[str, ...], reason: str) -> None:
         again_in = model.pause_after(notice.refusals + 1)
-        self._notices.set_refused(notice, owed=owed, reason=reason, again_in=again_in)
+        self._notices.set_refused(notice, reached=reached, owed=owed, reason=reason, again_in=again_in)
         log.warning("notice refused", customer_id=notice.customer_id, kind=notice.kind, is_final=again_in is None)
 
 

@@ -1,6 +1,7 @@
 """Notices: who is told what of a version of the policy, and when a refused one is tried again."""
 
 import email.policy
+from collections.abc import Container
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -45,8 +46,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One customer's line of the ledger.
 
-    ``owed`` are the addresses still to be reached, once some have been; ``was_underway`` says that an earlier
-    attempt was broken off in the middle, so that this one may be its repetition.
+    ``reached`` are the owners' addresses that an attempt has reached that others refused; ``was_underway`` says that
+    an earlier attempt was broken off in the middle, so that this one may be its repetition.
     """
 
     number: int
@@ -54,7 +55,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str
     attempts: int
     refusals: int = 0
-    owed: tuple[str, ...] | None = None
+    reached: tuple[str, ...] = ()
     was_underway: bool = False
 
 
@@ -91,6 +92,16 @@ def due(versions: list[PolicyVersion], moment: datetime) -> list[tuple[PolicyVer
     told = [version for version in versions if version.number >= max(in_force, FIRST_NUMBER + 1)]
     reminded = [version for version in told if timedelta(0) < version.effective_at - moment <= REMINDED_BEFORE]
     return [*((version, NOTICE) for version in told), *((version, REMINDER) for version in reminded)]
+
+
+def still_to_reach(owners: tuple[str, ...], reached: tuple[str, ...]) -> tuple[str, ...]:
+    """Whom this attempt is for: the owners of now, as the one whose mail came back may have been replaced."""
+    return tuple(address for address in owners if address not in reached)
+
+
+def now_reached(reached: tuple[str, ...], to: tuple[str, ...], refused: Container[str]) -> tuple[str, ...]:
+    """Who has had the mail after an attempt for ``to``."""
+    return (*reached, *(address for address in to if address not in refused))
 
 
 def pause_after(refusals: int) -> timedelta | None:

@@ -110,13 +110,22 @@ class NoticeStore:
         """The mail server took it for everybody it was for."""
         sent = {"state": "sent", "is_underway": False, "sent_at": "$$NOW"}
         line = _line(notice.number, notice.kind, notice.customer_id)
-        self._notices.update_one(line, [{"$set": sent}, {"$unset": ["owed", "reason"]}])
+        self._notices.update_one(line, [{"$set": sent}, {"$unset": ["reached", "owed", "reason"]}])
 
     @unavailable()
-    def set_refused(self, notice: Notice, *, owed: tuple[str, ...], reason: str, again_in: timedelta | None) -> None:
+    def set_refused(
+        self,
+        notice: Notice,
+        *,
+        reached: tuple[str, ...],
+        owed: tuple[str, ...],
+        reason: str,
+        again_in: timedelta | None,
+    ) -> None:
         """It did not reach ``owed``: to be tried again after that time, or never."""
         refused: Document = {
             "is_underway": False,
+            "reached": {"$literal": list(reached)},
             "owed": {"$literal": list(owed)},
             "reason": {"$literal": reason},
             "refusals": notice.refusals + 1,

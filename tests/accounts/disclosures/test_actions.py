@@ -20,6 +20,7 @@ from services.accounts.disclosures.model import (
     PeriodNotOver,
     SecondPersonNeeded,
 )
+from tests.accounts.builders import an_operator
 from tests.accounts.disclosures.conftest import LEA, LEO
 from tests.accounts.disclosures.words import MARKER, THREE, SomeWords
 
@@ -360,6 +361,30 @@ class TestTelling:
         set_back(here, disclosure, **{"telling.due_at": datetime.now(UTC) - HOUR})
         tell()
         assert len(office.mails) == 1
+
+    def test_an_owner_who_comes_after_the_first_attempt_is_told(self, here, office, executed, tell):
+        here.database["operators"].update_many({}, {"$set": {"is_active": False}})
+        disclosure = executed()
+        tell()
+        an_operator(here, "c1", email="late@shop.example", role="owner")
+        set_back(here, disclosure, **{"telling.due_at": datetime.now(UTC) - HOUR})
+        tell()
+
+        assert office.copies() == {"late@shop.example": 1}
+        assert standing(here, disclosure).disclosure.telling.state == "sent"
+
+    def test_of_two_owners_the_one_who_was_reached_gets_no_second_mail(self, here, office, executed, tell):
+        an_operator(here, "c1", email="second@shop.example", role="owner")
+        office.refusals["owner@shop.example"] = "450 try later"
+        disclosure = executed()
+        tell()
+        office.refusals.clear()
+        an_operator(here, "c1", email="late@shop.example", role="owner")
+        set_back(here, disclosure, **{"telling.due_at": datetime.now(UTC) - HOUR})
+        tell()
+
+        assert set(office.copies().values()) == {1}
+        assert set(office.copies()) == {"owner@shop.example", "second@shop.example", "late@shop.example"}
 
     def test_a_customer_without_an_owner_can_still_read_it(self, here, office, executed, tell):
         here.database["operators"].update_many({}, {"$set": {"is_active": False}})

@@ -9,7 +9,7 @@ from chassis.clock import now
 from chassis.testing import eventually
 from services.accounts.notices import actions, model
 from services.accounts.notices.model import RETRY_AFTER
-from tests.accounts.builders import NOW, a_posted_version
+from tests.accounts.builders import NOW, a_posted_version, an_operator
 from tests.accounts.notices.conftest import a_customer
 
 MAIL_GONE = "550 no such mailbox"
@@ -160,6 +160,39 @@ class TestRefusals:
         send()
 
         assert [unsent.reason for unsent in progress().unsent] == [actions.NO_OWNER]
+
+    def test_an_owner_who_comes_after_the_first_attempt_is_told(self, here, office, send, progress):
+        a_customer(here, "one", owners=0)
+        send()
+        an_operator(here, "one", email="late@one.example", role="owner")
+        release(here)
+        send()
+
+        assert office.copies() == {"late@one.example": 1}
+        assert (progress().sent, progress().unsent) == (1, ())
+
+    def test_who_became_owner_in_place_of_one_whose_mail_came_back_is_told(self, here, office, send, progress):
+        a_customer(here, "one")
+        office.refusals["owner0@one.example"] = MAIL_GONE
+        send()
+        here.database["operators"].update_one({"email": "owner0@one.example"}, {"$set": {"is_active": False}})
+        an_operator(here, "one", email="new@one.example", role="owner")
+        release(here)
+        send()
+
+        assert office.copies() == {"new@one.example": 1}
+        assert progress().sent == 1
+
+    def test_when_only_those_are_owners_who_were_reached_nothing_is_left_to_send(self, here, office, send, progress):
+        a_customer(here, "one", owners=2)
+        office.refusals["owner1@one.example"] = MAIL_GONE
+        send()
+        here.database["operators"].update_one({"email": "owner1@one.example"}, {"$set": {"is_active": False}})
+        release(here)
+        send()
+
+        assert office.copies() == {"owner0@one.example": 1}
+        assert (progress().sent, progress().unsent) == (1, ())
 
     def test_one_that_is_refused_does_not_keep_the_others(self, here, office, send):
         for name in ("a", "b", "c"):
