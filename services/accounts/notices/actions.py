@@ -93,13 +93,16 @@ def send(
 
 
 def _plan(run: Run, *, notices: NoticeStore, customers: CustomerStore) -> None:
-    """Write the ledger, page by page, from where it was left; who came meanwhile is found by their number."""
-    count, after = customers.count(), run.planned_after
+    """Write the ledger, page by page, from where it was left.
+
+    Who came meanwhile with an id that lies behind us has no line: there are fewer lines than customers then.
+    """
+    after = run.planned_after
     while page := customers.ids(after=after, limit=PLAN_PAGE):
         notices.plan(run.number, run.kind, page)
         notices.stay_engaged(run.number, run.kind, lasts=ENGAGED_FOR)
         after = page[-1]
-    notices.set_planned(run.number, run.kind, customers=count)
+    count = notices.set_planned(run.number, run.kind)
     log.info("notices planned", version=run.number, kind=run.kind, customers=count)
 
 

@@ -79,10 +79,12 @@ class NoticeStore:
         self._runs.update_one(_run(number, kind), {"$set": {"planned_after": ordered[-1]}})
 
     @unavailable()
-    def set_planned(self, number: int, kind: Kind, *, customers: int) -> None:
-        """The ledger has a line for each of so many customers."""
-        done = {"is_planned": True, "customers": customers, "planned_after": ""}
+    def set_planned(self, number: int, kind: Kind) -> int:
+        """The ledger is written; the number of its lines, which is that of the customers it knows."""
+        lines = self._notices.count_documents({"number": number, "kind": kind})
+        done = {"is_planned": True, "customers": lines, "planned_after": ""}
         self._runs.update_one(_run(number, kind), {"$set": done})
+        return lines
 
     @unavailable()
     def plan_again(self, number: int, kind: Kind) -> None:

@@ -91,6 +91,19 @@ def test_a_customer_who_comes_while_it_is_upcoming_is_told_too(here, office, sta
     assert office.copies() == {"owner0@one.example": 1, "owner0@two.example": 1}
 
 
+def test_who_comes_behind_a_plan_that_was_broken_off_is_told_too(here, office, start_due, send, progress):
+    a_customer(here, "z")
+    here.notices.begin(2, "notice")
+    here.notices.plan(2, "notice", ["z"])
+    a_customer(here, "a")
+    send()
+
+    assert start_due() == [(2, "notice")]
+    send()
+    assert office.copies() == {"owner0@a.example": 1, "owner0@z.example": 1}
+    assert (progress().customers, start_due()) == (2, [])
+
+
 def test_who_comes_when_it_is_in_force_is_not_told_of_a_change(here, context, office, send, start_due):
     a_customer(here, "one")
     send()
