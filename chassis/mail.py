@@ -9,13 +9,14 @@ sends it again, under the same ``Message-ID``.
 
     Exception
     ├── MailServerAway   (Unavailable) the server is not there, or went away
-    └── MailRefused      it is there, and took the mail for nobody
+    └── MailRefused      it is there, and took the mail for nobody; or no mail could be made for them
 """
 
 import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.errors import MessageError
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +32,9 @@ SCHEMES = ("smtp", "smtp+starttls", "smtps")
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _BYE = 421
 
+_UNWRITABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError, MessageError)
+"""What the standard library's email package raises for what it cannot put into a header; it documents none of it."""
+
 
 class MailServerAway(Unavailable):
     """The mail server is not there. Unless ``is_certain``, it may have taken the mail before it went."""
@@ -41,11 +45,20 @@ class MailServerAway(Unavailable):
 
 
 class MailRefused(Exception):
-    """The server took the mail for nobody; the reasons are its own, by address."""
+    """The mail was taken for nobody; the reasons are the server's own, by address."""
 
     def __init__(self, refused: dict[str, str]) -> None:
         super().__init__("; ".join(sorted(set(refused.values()))))
         self.refused = refused
+
+
+@contextmanager
+def composing(to: tuple[str, ...]) -> Iterator[None]:
+    """Around the making of one mail: what cannot be written is refused as by a server, so others do not wait for it."""
+    try:
+        yield
+    except _UNWRITABLE as error:
+        raise MailRefused(dict.fromkeys(to, f"cannot be written: {type(error).__name__}")) from error
 
 
 class MailSettings(BaseSettings):
@@ -120,6 +133,20 @@ class Line:
         Raises ``MailRefused`` when that is all of them, ``MailServerAway`` when there is no answer.
         """
         try:
+            with composing(to):
+                return self._handed_over(message, to)
+        except smtplib.SMTPNotSupportedError as error:
+            foreign = {address: _reason(error) for address in to if not address.isascii()}
+            others = tuple(address for address in to if address.isascii())
+            if not foreign or not others:
+                raise MailRefused(dict.fromkeys(to, _reason(error))) from error
+        try:
+            return foreign | self.send(message, to=others)
+        except MailRefused as error:
+            raise MailRefused(foreign | error.refused) from error
+
+    def _handed_over(self, message: EmailMessage, to: tuple[str, ...]) -> dict[str, str]:
+        try:
             refused = self._server.send_message(message, to_addrs=list(to))
         except smtplib.SMTPRecipientsRefused as error:
             if any(code == _BYE for code, _ in error.recipients.values()):
@@ -129,6 +156,8 @@ class Line:
             if error.smtp_code == _BYE:
                 raise MailServerAway("the mail server closes") from error
             raise MailRefused(dict.fromkeys(to, _reason(error))) from error
+        except smtplib.SMTPNotSupportedError:
+            raise
         except (OSError, smtplib.SMTPException) as error:
             raise MailServerAway(_reason(error), is_certain=False) from error
         return _reasons(refused)

@@ -15,6 +15,8 @@ from services.accounts.sites.model import Site
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
+UNWRITABLE = "=?idna?b?\x7f?=@1"
+"""An address that the email package cannot put into a header, and says so with an IndexError."""
 
 
 def some_settings(mongo_url: str, **changed: Any) -> Settings:

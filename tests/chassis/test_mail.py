@@ -6,10 +6,11 @@ from email.message import EmailMessage
 import pytest
 from pydantic import ValidationError
 
-from chassis.mail import Mailer, MailRefused, MailServerAway, MailSettings
+from chassis.mail import Mailer, MailRefused, MailServerAway, MailSettings, composing
 from tests.accounts.notices.post_office import PostOffice
 
 ONE, TWO = "one@shop.example", "two@shop.example"
+FOREIGN = "wł@shop.example"
 
 
 @pytest.fixture
@@ -58,6 +59,47 @@ def test_a_mail_that_is_refused_for_everybody_does_not_end_the_connection(office
 
     assert refusal.value.refused == {ONE: "450 later"}
     assert office.copies() == {TWO: 1}
+
+
+class TestAddressesThatCannotBeWrittenTo:
+    """One such address must not keep everybody else's mail."""
+
+    @pytest.fixture
+    def office(self):
+        opened = PostOffice(has_utf8=False).open()
+        yield opened
+        opened.close()
+
+    def test_one_that_the_server_has_no_letters_for_is_refused_and_the_others_get_it(self, office, mailer):
+        with mailer.connected() as line:
+            refused = line.send(a_mail(), to=(ONE, FOREIGN))
+
+        assert refused.keys() == {FOREIGN}
+        assert office.copies() == {ONE: 1}
+
+    def test_alone_it_is_refused_and_the_connection_goes_on(self, office, mailer):
+        with mailer.connected() as line:
+            with pytest.raises(MailRefused) as refusal:
+                line.send(a_mail(), to=(FOREIGN,))
+            line.send(a_mail(), to=(ONE,))
+
+        assert refusal.value.refused.keys() == {FOREIGN}
+        assert office.copies() == {ONE: 1}
+
+    def test_when_the_server_refuses_the_others_everybody_is_refused(self, office, mailer):
+        office.refusals[ONE] = "550 no such mailbox"
+        with mailer.connected() as line, pytest.raises(MailRefused) as refusal:
+            line.send(a_mail(), to=(ONE, FOREIGN))
+
+        assert refusal.value.refused.keys() == {ONE, FOREIGN}
+
+    @pytest.mark.parametrize("address", ["=?idna?b?\x7f?=@1", "..@1", ":@x.example", "a\x85@x.example"])
+    def test_one_that_no_header_can_hold_is_refused_while_the_mail_is_composed(self, address):
+        message = EmailMessage()
+        with pytest.raises(MailRefused) as refusal, composing((address,)):
+            message["To"] = f"{ONE}, {address}"
+
+        assert refusal.value.refused.keys() == {address}
 
 
 def test_a_server_that_says_goodbye_is_away_and_took_nothing(office, mailer):

@@ -16,7 +16,7 @@ import structlog
 from chassis.certificates import Signer
 from chassis.clock import now
 from chassis.ids import new_id
-from chassis.mail import Mailer, MailRefused, MailServerAway
+from chassis.mail import Mailer, MailRefused, MailServerAway, composing
 from services.accounts.audit.actions import note, noted
 from services.accounts.audit.model import STAFF_CHAIN, SYSTEM, Act, Actor
 from services.accounts.audit.store import AuditStore
@@ -275,14 +275,14 @@ def _sent(
     disclosure: Disclosure, to: tuple[str, ...], *, public_url: str, mailer: Mailer, sent_at: datetime
 ) -> dict[str, str]:
     """Whom the mail did not reach, and why."""
-    mail = model.mail(
-        disclosure, _bundle(disclosure), to=to, sender=mailer.sender, public_url=public_url, sent_at=sent_at
-    )
-    with mailer.connected() as line:
-        try:
+    bundle = _bundle(disclosure)
+    try:
+        with composing(to):
+            mail = model.mail(disclosure, bundle, to=to, sender=mailer.sender, public_url=public_url, sent_at=sent_at)
+        with mailer.connected() as line:
             return line.send(mail, to=to)
-        except MailRefused as error:
-            return error.refused
+    except MailRefused as error:
+        return error.refused
 
 
 def _bundle(disclosure: Disclosure) -> KeptBundle:

@@ -14,7 +14,7 @@ import structlog
 
 from chassis.clock import now as present
 from chassis.ids import new_id
-from chassis.mail import Line, Mailer, MailRefused, MailServerAway
+from chassis.mail import Line, Mailer, MailRefused, MailServerAway, composing
 from services.accounts.inquiries import mails
 from services.accounts.inquiries.model import (
     AWAY_FOR,
@@ -196,7 +196,9 @@ def send_mails(
 
 def _send(mail: Outgoing, line: Line, *, support: str, inquiries: InquiryStore, now: datetime) -> bool:
     try:
-        line.send(mails.composed(mail, sender=support, sent_at=now), to=(mail.to,))
+        with composing((mail.to,)):
+            message = mails.composed(mail, sender=support, sent_at=now)
+        line.send(message, to=(mail.to,))
     except MailRefused as error:
         pause = pause_after(mail.refusals + 1)
         inquiries.set_back(mail, due_at=now + pause if pause else None, is_refused=True)

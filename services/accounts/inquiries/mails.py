@@ -23,6 +23,7 @@ _POLICY = SMTP.clone(max_line_length=200)
 
 _message_id = re.compile(r"<[^<>\s]{3,250}>")
 _mailbox = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,189}")
+_answerable = re.compile(r"(?!.*=\?)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-][A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]*@[A-Za-z0-9.-]+")
 _machines = re.compile(
     r"(mailer-daemon|postmaster|no-?reply|do-?not-?reply|bounces?|listserv|majordomo)([+-].*)?@|^owner-|-request@|-bounces?@",
     re.IGNORECASE,
@@ -51,6 +52,11 @@ def letter_in(raw: bytes, *, mail_from: str) -> Letter:
 def mailbox(text: str) -> str:
     """The address, as it is compared; empty if it is none that mail could be sent to."""
     return text.strip().lower() if _mailbox.fullmatch(text.strip()) else ""
+
+
+def is_answerable(address: str) -> bool:
+    """Whether every mail server takes mail for it, and a header can hold it."""
+    return _answerable.fullmatch(address) is not None
 
 
 def _undelivered(raw: bytes) -> bytes:

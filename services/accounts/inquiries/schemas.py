@@ -9,16 +9,17 @@ import msgspec
 from pydantic import AfterValidator, Field, StringConstraints
 
 from chassis.web import Body, Query, Reply
-from services.accounts.inquiries.mails import LONGEST_SUBJECT, LONGEST_TEXT, mailbox
+from services.accounts.inquiries.mails import LONGEST_SUBJECT, LONGEST_TEXT, is_answerable, mailbox
 from services.accounts.inquiries.model import Delivery, Inquiry, Source, State, Wish
 
 Place = tuple[datetime, int]
 
 
 def _mailbox(text: str) -> str:
+    """Stricter than with a mail, whose sender is what it is: here somebody can correct what no answer would reach."""
     address = mailbox(text)
-    if not address:
-        raise ValueError("must be an e-mail address")
+    if not is_answerable(address):
+        raise ValueError("must be an e-mail address of letters from a to z, digits and signs")
     return address
 
 

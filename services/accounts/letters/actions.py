@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from chassis.clock import now
-from chassis.mail import Line, Mailer, MailRefused, MailServerAway
+from chassis.mail import Line, Mailer, MailRefused, MailServerAway, composing
 from services.accounts.letters import model
 from services.accounts.letters.model import Letter
 from services.accounts.letters.store import LetterStore
@@ -44,7 +44,7 @@ def send(
                 letter = letters.claim(lasts=claimed_for) if time.monotonic() < until else None
     except MailServerAway as error:
         if letter is not None:
-            letters.give_back(letter)
+            letters.give_back(letter, again_in=model.AWAY_FOR)
         log.warning("mail server away", reason=str(error))
 
 
@@ -56,7 +56,9 @@ def _send(
         _refused(letter, (), NOBODY, letters=letters)
         return
     try:
-        refused = line.send(model.mail(letter, to=to, sender=mailer.sender, sent_at=sent_at), to=to)
+        with composing(to):
+            mail = model.mail(letter, to=to, sender=mailer.sender, sent_at=sent_at)
+        refused = line.send(mail, to=to)
     except MailRefused as error:
         refused = error.refused
     if refused:

@@ -13,6 +13,9 @@ _UNFOLDED = email.policy.SMTP.clone(max_line_length=200)
 RETRY_AFTER = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 """How long a letter waits after each refusal. One that is refused once more is given up."""
 
+AWAY_FOR = timedelta(minutes=1)
+"""How long a letter waits in whose turn the mail server went away: if that was its own doing, others go first."""
+
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """``letter_id`` says what it is about, so that it is written once. Without ``to`` it goes to the owners.

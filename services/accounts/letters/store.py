@@ -69,9 +69,9 @@ class LetterStore:
         self._letters.update_one(_mine(letter), [{"$set": refused}])
 
     @unavailable()
-    def give_back(self, letter: Letter) -> None:
-        """It was not sent, or nobody knows; it is due again at once."""
-        self._letters.update_one(_mine(letter), {"$set": {"due_at": LONG_AGO}})
+    def give_back(self, letter: Letter, *, again_in: timedelta) -> None:
+        """It was not sent, or nobody knows; it is due again after that time."""
+        self._letters.update_one(_mine(letter), [{"$set": {"due_at": _from_now(again_in)}}])
 
 
 def _mine(letter: Letter) -> Document:

@@ -9,11 +9,12 @@ sent again then, under the same Message-ID, and the line counts it as ``repeated
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 
 import structlog
 
 from chassis.clock import now
-from chassis.mail import Line, Mailer, MailRefused, MailServerAway
+from chassis.mail import Line, Mailer, MailRefused, MailServerAway, composing
 from services.accounts.customers.store import CustomerStore
 from services.accounts.notices import model
 from services.accounts.notices.model import KINDS, Kind, Notice, Progress, Run
@@ -159,16 +160,8 @@ class _Post:
         if not to:
             self._nobody_left(notice)
             return
-        mail = model.mail(
-            notice,
-            self._version,
-            to=to,
-            sender=self._mailer.sender,
-            public_url=self._public_url,
-            sent_at=self._clock(),
-        )
         try:
-            refused = line.send(mail, to=to)
+            refused = line.send(self._mail(notice, to), to=to)
         except MailRefused as error:
             refused = error.refused
         if refused:
@@ -176,6 +169,17 @@ class _Post:
             self._refused(notice, reached, tuple(refused), "; ".join(sorted(set(refused.values()))))
         else:
             self._notices.set_sent(notice)
+
+    def _mail(self, notice: Notice, to: tuple[str, ...]) -> EmailMessage:
+        with composing(to):
+            return model.mail(
+                notice,
+                self._version,
+                to=to,
+                sender=self._mailer.sender,
+                public_url=self._public_url,
+                sent_at=self._clock(),
+            )
 
     def _nobody_left(self, notice: Notice) -> None:
         if notice.reached:

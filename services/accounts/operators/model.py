@@ -13,7 +13,9 @@ SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
 LONGEST_EMAIL = 254
 
-_email = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,253}")
+_plain = r"[^@\s\x00-\x1f\x7f()<>\[\]:;,\\\"]"
+_email = re.compile(rf"(?!\.)(?!.*=\?){_plain}{{1,64}}@{_plain}{{1,253}}")
+"""What a header can hold as it is: one address that none can hold would keep the mail to all owners of a customer."""
 
 
 class OperatorNotFound(Exception):

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.disclosures import PeriodScope, VisitorScope
 from services.accounts.audit.model import STAFF_CHAIN
+from services.accounts.customers.model import Customer
 from services.accounts.disclosures import actions
 from services.accounts.disclosures.model import (
     AlreadyDecided,
@@ -20,7 +21,7 @@ from services.accounts.disclosures.model import (
     PeriodNotOver,
     SecondPersonNeeded,
 )
-from tests.accounts.builders import an_operator
+from tests.accounts.builders import NOW, UNWRITABLE, an_operator
 from tests.accounts.disclosures.conftest import LEA, LEO
 from tests.accounts.disclosures.words import MARKER, THREE, SomeWords
 
@@ -349,6 +350,18 @@ class TestTelling:
         assert (telling.state, telling.attempts) == ("failed", 5)
         assert "550" in telling.reason
         assert self.told(here) == [disclosure.disclosure_id]
+
+    def test_one_whose_address_cannot_be_written_does_not_keep_the_others(self, here, office, executed, tell):
+        here.database["operators"].update_many({}, {"$set": {"email": UNWRITABLE}})
+        unwritable = executed()
+        here.customers.add_once(Customer(customer_id="c2", name="Shop", created_at=NOW))
+        an_operator(here, "c2", email="owner@other.example", role="owner")
+        executed(customer_id="c2")
+
+        tell()
+
+        assert office.copies() == {"owner@other.example": 1}
+        assert standing(here, unwritable).disclosure.telling.refusals == 1
 
     def test_while_the_mail_server_is_away_it_waits(self, here, office, executed, tell):
         disclosure = executed()

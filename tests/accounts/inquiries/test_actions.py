@@ -14,7 +14,7 @@ from services.accounts.inquiries.model import (
     InquiryNotFound,
     Letter,
 )
-from tests.accounts.builders import NOW, a_site
+from tests.accounts.builders import NOW, UNWRITABLE, a_site
 
 SUPPORT = "Velaro <support@velaro.example>"
 URL = "https://chat.velaro.example"
@@ -131,6 +131,15 @@ def test_a_refused_mail_is_tried_again_and_in_the_end_shown_as_not_delivered(con
 
     assert context.inquiries.delivery(inquiry.inquiry_id).failed == 1
     assert send(moment + timedelta(days=1)) == 0
+
+
+def test_a_mail_that_cannot_be_written_is_refused_and_the_others_go_out(context, take, send, server):
+    unwritable = take(a_letter(return_path=UNWRITABLE))
+    take(a_letter(key="mail:2", message_id="<2@post.example>"))
+
+    assert send() == 1
+    assert [to for _, to in server.taken] == [("vera@post.example",)]
+    assert context.inquiries.delivery(unwritable.inquiry_id).waiting == 1
 
 
 def test_what_answers_a_mail_of_ours_is_part_of_the_inquiry_and_opens_it_again(context, take, send, server):

@@ -9,7 +9,7 @@ import pytest
 from chassis.mail import Mailer
 from services.accounts.letters import actions
 from services.accounts.letters.model import RETRY_AFTER, Letter
-from tests.accounts.builders import an_operator
+from tests.accounts.builders import UNWRITABLE, an_operator
 from tests.accounts.notices.conftest import SENDER
 from tests.accounts.notices.post_office import PostOffice
 
@@ -39,6 +39,11 @@ def send(here):
 def put(here, number=0, **changed):
     values = {"letter_id": f"l{number}.c1", "customer_id": "c1", "subject": "Hello", "text": "Hello,\n"} | changed
     here.letters.put_once("c1", Letter(**values))
+
+
+def release(here):
+    """As if the time had passed for which a letter waits."""
+    here.database["letters"].update_many({}, [{"$set": {"due_at": {"$subtract": ["$$NOW", 1]}}}])
 
 
 def states(here):
@@ -80,6 +85,7 @@ def test_while_the_mail_server_is_away_letters_wait(here, office, send):
     assert states(here) == ["waiting"]
 
     office.open()
+    release(here)
     send()
     assert states(here) == ["sent"]
 
@@ -89,9 +95,29 @@ def test_a_refused_one_is_tried_again_and_then_given_up(here, office, send):
     office.refusals["owner@c1.example"] = "550 no such mailbox"
     for _ in range(len(RETRY_AFTER) + 1):
         assert states(here) == ["waiting"]
-        here.database["letters"].update_many({}, [{"$set": {"due_at": {"$subtract": ["$$NOW", 1]}}}])
+        release(here)
         send()
     assert states(here) == ["failed"]
+
+
+def test_one_that_cannot_be_written_is_refused_and_the_others_go_out(here, office, send):
+    put(here, 1, to=(UNWRITABLE,))
+    put(here, 2)
+    send()
+
+    assert office.copies() == {"owner@c1.example": 1}
+    assert here.database["letters"].find_one({"_id": "l1.c1"})["refusals"] == 1
+
+
+def test_one_during_which_the_server_goes_away_lets_the_others_go_first(here, office, send):
+    put(here, 1, to=("operator@c1.example",))
+    office.refusals["operator@c1.example"] = "421 closing"
+    send()
+    put(here, 2)
+    send()
+
+    assert office.copies() == {"owner@c1.example": 1}
+    assert states(here) == ["waiting", "sent"]
 
 
 def test_one_that_is_for_nobody_is_no_reason_to_stop(here, office, send):

@@ -17,13 +17,14 @@ def _free_port() -> int:
 
 
 class PostOffice:
-    """``refusals`` are what it answers to those addresses."""
+    """``refusals`` are what it answers to those addresses. Without ``has_utf8`` it knows only ASCII addresses."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_utf8: bool = True) -> None:
         self.mails: list[tuple[tuple[str, ...], Message]] = []
         self.refusals: dict[str, str] = {}
         self._controller: Controller | None = None
         self._port = 0
+        self._has_utf8 = has_utf8
 
     @property
     def url(self) -> str:
@@ -31,7 +32,8 @@ class PostOffice:
 
     def open(self) -> "PostOffice":
         self._port = self._port or _free_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self._port)
+        options: dict[str, Any] = {"enable_SMTPUTF8": self._has_utf8}
+        self._controller = Controller(self, hostname="127.0.0.1", port=self._port, **options)
         self._controller.start()
         return self
 

@@ -7,9 +7,10 @@ import pytest
 
 from chassis.clock import now
 from chassis.testing import eventually
+from services.accounts.customers.model import Customer
 from services.accounts.notices import actions, model
 from services.accounts.notices.model import RETRY_AFTER
-from tests.accounts.builders import NOW, a_posted_version, an_operator
+from tests.accounts.builders import NOW, UNWRITABLE, a_posted_version, an_operator
 from tests.accounts.notices.conftest import a_customer
 
 MAIL_GONE = "550 no such mailbox"
@@ -206,6 +207,16 @@ class TestRefusals:
 
         assert office.copies() == {"owner0@one.example": 1}
         assert (progress().sent, progress().unsent) == (1, ())
+
+    def test_one_whose_address_cannot_be_written_does_not_keep_the_others(self, here, office, send, progress):
+        for name in ("a", "b"):
+            a_customer(here, name)
+        an_operator(here, "unwritable", email=UNWRITABLE, role="owner")
+        here.customers.add_once(Customer(customer_id="unwritable", name="Shop", created_at=NOW))
+        send()
+
+        assert set(office.copies()) == {"owner0@a.example", "owner0@b.example"}
+        assert [each.customer_id for each in progress().unsent] == ["unwritable"]
 
     def test_one_that_is_refused_does_not_keep_the_others(self, here, office, send):
         for name in ("a", "b", "c"):

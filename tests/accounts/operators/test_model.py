@@ -17,6 +17,12 @@ def test_what_is_no_address_is_refused(wrong):
         valid_email(wrong)
 
 
+@pytest.mark.parametrize("wrong", ["=?idna?b?\x7f?=@1", "..@1", ":@b", "a,b@c", "a\x7f@b", "a@=?utf-8?q?b?="])
+def test_what_no_header_can_hold_is_refused(wrong):
+    with pytest.raises(EmailNotValid):
+        valid_email(wrong)
+
+
 @pytest.mark.parametrize("wrong", ["", "short", "x" * 11, "x" * 1025])
 def test_a_password_is_neither_short_nor_endless(wrong):
     with pytest.raises(PasswordNotValid):
