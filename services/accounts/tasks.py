@@ -168,6 +168,7 @@ def sweep_disclosures(self: ServiceTask[Context]) -> None:
         audit=here.audit,
         mailer=here.mailer,
     )
+    disclosures.discard_refused(disclosures=here.disclosures, audit=here.audit)
     here.disclosures.remove_expired()
 
 

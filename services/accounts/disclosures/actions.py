@@ -24,6 +24,7 @@ from services.accounts.customers.store import CustomerStore
 from services.accounts.disclosures import model
 from services.accounts.disclosures.model import (
     Asked,
+    AttemptLost,
     Bundle,
     CustomerNotFound,
     Decided,
@@ -126,6 +127,15 @@ def told(
     return found[:limit], found[limit - 1].disclosure_id if len(found) > limit else None
 
 
+def discard_refused(*, disclosures: DisclosureStore, audit: AuditStore) -> None:
+    """Remove what was made of bundles that were refused meanwhile, by whoever was killed or noticed it late."""
+    for disclosure in disclosures.abandoned():
+        act = _act("discard", disclosure.disclosure_id, SYSTEM, disclosure.customer_id, key="discard")
+        note(STAFF_CHAIN, act, audit=audit)
+        disclosures.discard(disclosure.disclosure_id)
+        log.info("refused disclosure discarded", disclosure_id=disclosure.disclosure_id)
+
+
 def start_due(start: Callable[[str], object], *, disclosures: DisclosureStore) -> None:
     """Have everything carried out that was approved and that nobody works on."""
     for disclosure_id in disclosures.due(limit=MOST_STARTED):
@@ -148,14 +158,31 @@ def execute(
     if disclosure is None:
         return
     note(STAFF_CHAIN, _act("execute", disclosure_id, SYSTEM, disclosure.customer_id, key="execute"), audit=audit)
-    disclosures.drop_other_parts(disclosure_id, attempt)
     parts = _Parts(disclosure_id, attempt, disclosures=disclosures, claimed_for=claimed_for)
+    try:
+        bundle = _made(disclosure, attempt, words=words, parts=parts, disclosures=disclosures, signer=signer)
+        disclosures.set_executed(disclosure_id, attempt, bundle, kept_for=kept_for)
+    except AttemptLost:
+        disclosures.drop_parts(disclosure_id, attempt)
+        discard_refused(disclosures=disclosures, audit=audit)
+        raise
+    log.info("disclosure executed", disclosure_id=disclosure_id, conversations=bundle.conversations, bytes=bundle.size)
+
+
+def _made(
+    disclosure: Disclosure,
+    attempt: str,
+    *,
+    words: Words,
+    parts: "_Parts",
+    disclosures: DisclosureStore,
+    signer: Signer,
+) -> Bundle:
+    disclosures.drop_other_parts(disclosure.disclosure_id, attempt)
     with BundleWriter(public_key(disclosure.recipient_key), parts.write) as writer:
         missing = _fill(writer, disclosure, words, parts)
         writer.finish(_manifest(disclosure, writer, missing), signer)
-    bundle = parts.close(conversations=len(writer.files), missing=missing)
-    disclosures.set_executed(disclosure_id, attempt, bundle, kept_for=kept_for)
-    log.info("disclosure executed", disclosure_id=disclosure_id, conversations=bundle.conversations, bytes=bundle.size)
+    return parts.close(conversations=len(writer.files), missing=missing)
 
 
 def _fill(writer: BundleWriter, disclosure: Disclosure, words: Words, parts: "_Parts") -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class AlreadyDecided(Exception):
 
 
 class BundleGone(Exception):
-    """There is no bundle, or its time is over: it was removed."""
+    """There is no bundle, or not any more: its time is over, or a second person refused it."""
 
 
 class KeyNotValid(Exception):
@@ -65,7 +65,7 @@ class PeriodNotOver(Exception):
 
 
 class AttemptLost(Unavailable):
-    """Another process makes the bundle by now."""
+    """Another process makes the bundle by now, or nobody is to make it any more."""
 
 
 class BundleDamaged(Exception):
@@ -100,7 +100,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
-    """The look of a second person at what one alone has done in an emergency."""
+    """The look of a second person at what one alone has done in an emergency.
+
+    Refused before the bundle is made, the disclosure is refused; afterwards it stays executed, as it was.
+    """
 
     due_at: datetime
     outcome: Reviewed | None = None

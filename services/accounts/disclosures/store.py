@@ -28,6 +28,7 @@ from services.accounts.disclosures.model import (
     Reviewed,
     SecondPersonNeeded,
     Standing,
+    State,
 )
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,7 +105,10 @@ class DisclosureStore:
 
     @unavailable()
     def review(self, disclosure_id: str, outcome: Reviewed, *, by: Person, reason: str) -> None:
-        """Say what one thinks of what another has done alone, once. Raises as ``decide`` does."""
+        """Say what one thinks of what another has done alone, once. Raises as ``decide`` does.
+
+        What is refused is not carried out any more; if it was, its bundle can be fetched no longer.
+        """
         review = {"outcome": outcome, "by": _person(by), "at": "$$NOW", "reason": {"$literal": reason}}
         which = {
             "_id": disclosure_id,
@@ -113,6 +117,8 @@ class DisclosureStore:
             "requested_by.id": {"$ne": by.id},
         }
         change = [{"$set": {f"review.{name}": value for name, value in review.items()}}]
+        if outcome == "refused":
+            change.append({"$set": {"state": _unless_executed("refused"), "bundle": _fetched_no_more()}})
         if not self._disclosures.update_one(which, change).modified_count:
             self._refuse(disclosure_id, by)
 
@@ -137,10 +143,28 @@ class DisclosureStore:
 
     @unavailable()
     def hold(self, disclosure_id: str, attempt: str, *, lasts: timedelta) -> None:
-        """Go on for so long. Raises ``AttemptLost`` if another has taken over."""
+        """Go on for so long. Raises ``AttemptLost`` if another has taken over, or it was refused meanwhile."""
         which = {"_id": disclosure_id, "state": "approved", "attempt": attempt}
         if not self._disclosures.update_one(which, [{"$set": {"claimed_until": _from_now(lasts)}}]).matched_count:
-            raise AttemptLost("the bundle is made by another process by now")
+            raise AttemptLost("the bundle is made by another process by now, or was refused")
+
+    @unavailable()
+    def abandoned(self) -> list[Disclosure]:
+        """What was refused after somebody had begun to make its bundle."""
+        found = self._disclosures.find({"state": "refused", "attempt": {"$exists": True}})
+        return [_disclosure(document) for document in found]
+
+    @unavailable()
+    def discard(self, disclosure_id: str) -> None:
+        """Remove what was made of a bundle that was refused."""
+        self._parts.delete_many({"disclosure_id": disclosure_id})
+        which = {"_id": disclosure_id, "state": "refused"}
+        self._disclosures.update_one(which, {"$unset": {"attempt": "", "claimed_until": ""}})
+
+    @unavailable()
+    def drop_parts(self, disclosure_id: str, attempt: str) -> None:
+        """Remove what an attempt has made that was lost."""
+        self._parts.delete_many({"disclosure_id": disclosure_id, "attempt": attempt})
 
     @unavailable()
     def drop_other_parts(self, disclosure_id: str, attempt: str) -> None:
@@ -168,7 +192,7 @@ class DisclosureStore:
             {"$unset": "claimed_until"},
         ]
         if not self._disclosures.update_one(which, change).matched_count:
-            raise AttemptLost("the bundle was made by another process")
+            raise AttemptLost("the bundle was made by another process, or was refused")
 
     @unavailable()
     def part(self, disclosure_id: str, number: int) -> tuple[KeptBundle, bytes]:
@@ -241,6 +265,15 @@ class DisclosureStore:
         """It was not sent, or if that is not ``is_certain``, perhaps; it is due again after that time."""
         later = {"telling.due_at": _from_now(again_in), "telling.is_underway": not is_certain}
         self._disclosures.update_one(_telling(disclosure), [{"$set": later}])
+
+
+def _unless_executed(state: State) -> Document:
+    return {"$cond": [{"$eq": ["$state", "executed"]}, "$state", state]}
+
+
+def _fetched_no_more() -> Document:
+    over = {"kept_until": {"$min": ["$bundle.kept_until", "$$NOW"]}}
+    return {"$cond": [{"$eq": ["$state", "executed"]}, {"$mergeObjects": ["$bundle", over]}, "$bundle"]}
 
 
 def _telling(disclosure: Disclosure) -> Document:

@@ -153,6 +153,95 @@ class TestEmergency:
         with pytest.raises(AlreadyDecided):
             review(disclosure)
 
+    def test_what_the_second_person_refuses_in_time_is_not_carried_out(self, here, request_one, review, execute, tell):
+        disclosure, words = request_one(ground="emergency"), SomeWords(THREE)
+        assert review(disclosure, "refused").disclosure.state == "refused"
+        started: list[str] = []
+        actions.start_due(started.append, disclosures=here.disclosures)
+        execute(disclosure, words)
+        tell()
+
+        assert (started, words.asked) == ([], [])
+        assert here.disclosures.told("c1", before=None, limit=10) == []
+        assert acts(here) == ["disclosures.request", "disclosures.review"]
+
+    def test_what_is_upheld_is_carried_out(self, here, request_one, review, execute, opened):
+        disclosure = request_one(ground="emergency")
+        review(disclosure)
+        execute(disclosure)
+
+        assert state(here, disclosure) == "executed"
+        assert len(opened(disclosure)[0].files) == 3
+
+    def test_refused_in_the_middle_it_ends_there_and_nothing_stays(self, here, request_one, review, execute):
+        disclosure = request_one(ground="emergency")
+
+        class Reviewed(SomeWords):
+            def conversation(self, of, conversation_id):
+                if len(self.asked) == 2:
+                    assert here.database["disclosure_parts"].count_documents({}) > 0
+                    review(disclosure, "refused")
+                return super().conversation(of, conversation_id)
+
+        with pytest.raises(AttemptLost):
+            execute(disclosure, Reviewed(THREE))
+
+        assert state(here, disclosure) == "refused"
+        assert here.database["disclosure_parts"].count_documents({}) == 0
+        assert acts(here)[-2:] == ["disclosures.review", "disclosures.discard"]
+
+    def test_who_notices_late_leaves_nothing_either(self, here, request_one, review, execute):
+        disclosure = request_one(ground="emergency")
+
+        class Late(SomeWords):
+            def conversation(self, of, conversation_id):
+                if len(self.asked) == 2:
+                    attempt = here.database["disclosures"].find_one()["attempt"]
+                    review(disclosure, "refused")
+                    actions.discard_refused(disclosures=here.disclosures, audit=here.audit)
+                    here.disclosures.put_part(disclosure.disclosure_id, attempt, 9, b"sealed")
+                return super().conversation(of, conversation_id)
+
+        with pytest.raises(AttemptLost):
+            execute(disclosure, Late(THREE))
+
+        assert here.database["disclosure_parts"].count_documents({}) == 0
+
+    def test_what_a_killed_process_had_made_of_it_is_removed(self, here, request_one, review):
+        disclosure = request_one(ground="emergency")
+        here.disclosures.claim(disclosure.disclosure_id, "attempt", lasts=HOUR)
+        here.disclosures.put_part(disclosure.disclosure_id, "attempt", 0, b"sealed")
+        review(disclosure, "refused")
+
+        for _ in range(2):
+            actions.discard_refused(disclosures=here.disclosures, audit=here.audit)
+
+        assert here.database["disclosure_parts"].count_documents({}) == 0
+        assert acts(here).count("disclosures.discard") == 1
+
+    def test_refused_afterwards_its_bundle_is_fetched_no_more(self, here, request_one, review, execute, sealed):
+        disclosure = request_one(ground="emergency")
+        execute(disclosure)
+        assert sealed(disclosure)
+
+        refused = review(disclosure, "refused")
+
+        assert refused.disclosure.state == "executed"
+        assert refused.disclosure.bundle.kept_until <= refused.read_at
+        with pytest.raises(BundleGone):
+            sealed(disclosure)
+        assert here.disclosures.remove_expired() == 1
+        assert here.database["disclosure_parts"].count_documents({}) == 0
+        [told] = here.disclosures.told("c1", before=None, limit=10)
+        assert told.review.outcome == "refused"
+
+    def test_a_bundle_whose_time_was_over_was_not_kept_longer(self, here, request_one, review, execute):
+        disclosure, over = request_one(ground="emergency"), datetime(2026, 1, 1, tzinfo=UTC)
+        execute(disclosure)
+        set_back(here, disclosure, **{"bundle.kept_until": over})
+
+        assert review(disclosure, "refused").disclosure.bundle.kept_until == over
+
     def test_nobody_reviews_themselves(self, here, request_one, review):
         disclosure = request_one(ground="emergency")
 
