@@ -1,8 +1,8 @@
 """What an uploaded file really is, and the document in it written anew.
 
-Neither its name nor what the sender calls it counts. A picture is decoded and drawn again, a PDF keeps its pages and
-nothing else: what hides behind, beside or inside them (scripts, other files, places where a picture was taken) is not
-in what we keep.
+Neither its name nor what the sender calls it counts. A picture is decoded and drawn again, a PDF keeps what is drawn on
+its pages and nothing else: what hides behind, beside or inside them (scripts, other files, places where a picture was
+taken) is not in what we keep.
 
 Parsers of strangers' files are where holes are, so they run in a process of their own
 (``python -m services.accounts.identity.documents``): without any of our secrets, with little time and memory, and
@@ -35,7 +35,6 @@ _QUALITY = 90
 
 Kind = Literal["JPEG", "PNG", "WEBP", "PDF"]
 _ROOT = Path(__file__).resolve().parents[3]
-_FORGOTTEN = ("/AA", "/Annots", "/Metadata", "/PieceInfo", "/B", "/Tabs", "/StructParents")
 
 NOT_KNOWN = "is neither JPEG, PNG, WebP nor PDF"
 TOO_LARGE = "is larger than 10 MB"
@@ -141,6 +140,8 @@ def _picture(content: bytes, kind: Kind) -> Document:
 def _pdf(content: bytes) -> Document:
     from pypdf import PdfReader, PdfWriter
 
+    from services.accounts.identity.pages import cut
+
     reader = PdfReader(io.BytesIO(content))
     if reader.is_encrypted:
         raise DocumentNotValid(ENCRYPTED)
@@ -148,8 +149,7 @@ def _pdf(content: bytes) -> Document:
         raise DocumentNotValid(TOO_MANY_PAGES)
     writer = PdfWriter()
     for page in reader.pages:
-        for name in _FORGOTTEN:
-            page.pop(name, None)
+        cut(page)
         writer.add_page(page)
     writer.metadata = None
     written = io.BytesIO()

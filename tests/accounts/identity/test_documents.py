@@ -6,11 +6,15 @@ import zlib
 from itertools import count
 
 import pytest
+from PIL import Image
+from pypdf import PdfWriter
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject, NumberObject
 
 from services.accounts.identity import documents
 from services.accounts.identity.documents import Reader
 from services.accounts.identity.model import DocumentNotValid
-from tests.accounts.identity.files import a_pdf, a_picture, a_png_that_claims, opened, pages_of
+from services.accounts.identity.pages import jpeg_drawn, jpx_drawn
+from tests.accounts.identity.files import a_pdf, a_pdf_that_hides, a_picture, a_png_that_claims, opened, pages_of
 
 HIDDEN = b"<script>alert('hidden-7f3a')</script>"
 
@@ -83,6 +87,76 @@ def test_what_hides_in_a_file_does_not_come_in(read, content):
 
     for trace in (b"hidden-7f3a", b"PK\x03\x04", b"/JavaScript", b"/JS", b"/EmbeddedFile", b"/OpenAction"):
         assert trace not in kept
+
+
+@pytest.mark.parametrize("filters", ["/DCTDecode", "/FlateDecode /DCTDecode"])
+def test_what_hangs_on_a_page_or_on_what_it_draws_with_does_not_come_in(read, filters):
+    kept = read(a_pdf_that_hides(HIDDEN, filters=filters)).content
+
+    for trace in (b"hidden-7f3a", b"/EmbeddedFile", b"/Filespec", b"/AF", b"/Metadata", b"/PieceInfo", b"/Secret"):
+        assert trace not in kept
+
+
+@pytest.mark.parametrize("filters", ["/DCTDecode", "/FlateDecode /DCTDecode"])
+def test_what_a_page_draws_comes_in_as_it_was(read, filters):
+    [page] = pages_of(read(a_pdf_that_hides(HIDDEN, filters=filters)).content)
+
+    assert page.extract_text() == "Passport"
+    picture = opened(page["/Resources"]["/XObject"]["/A"].get_data())
+    assert picture.tobytes() == opened(a_picture()).tobytes()
+    assert not picture.getexif()
+
+
+def test_what_pages_have_in_common_comes_in_with_each(read):
+    written, writer = io.BytesIO(), PdfWriter(clone_from=io.BytesIO(a_pdf(2)))
+    writer.root_object["/Pages"][NameObject("/Rotate")] = NumberObject(90)
+    writer.write(written)
+
+    assert [page.rotation for page in pages_of(read(written.getvalue()).content)] == [90, 90]
+
+
+def test_a_file_that_poses_as_a_picture_of_a_page_is_refused(read):
+    written, writer = io.BytesIO(), PdfWriter(clone_from=io.BytesIO(a_pdf()))
+    file = DecodedStreamObject()
+    file[NameObject("/Type")] = writer._add_object(NameObject("/EmbeddedFile"))
+    file.set_data(HIDDEN)
+    pictures = DictionaryObject({NameObject("/X"): writer._add_object(file)})
+    writer.pages[0][NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): pictures})
+    writer.write(written)
+
+    assert reason(read, written.getvalue()) == documents.BROKEN
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"optimize": True}, {"quality": 30}, {"subsampling": 0}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_without_what_was_written_beside_it_is_the_same_picture(mode, options):
+    written, exif = io.BytesIO(), Image.Exif()
+    exif[0x010E] = "hidden-7f3a"
+    opened(a_picture()).convert(mode).save(written, "JPEG", exif=exif, comment=HIDDEN, icc_profile=HIDDEN, **options)
+
+    kept = jpeg_drawn(written.getvalue() + HIDDEN)
+
+    assert b"hidden-7f3a" not in kept
+    assert opened(kept).tobytes() == opened(written.getvalue()).tobytes()
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe1", b"\xff\xd8\xff\xe1\0\0", b"\xff\xd8hello"])
+def test_what_is_no_jpeg_is_none(broken):
+    with pytest.raises((ValueError, IndexError)):
+        jpeg_drawn(broken)
+
+
+def test_a_jpeg_2000_keeps_its_picture_alone():
+    written = io.BytesIO()
+    opened(a_picture()).save(written, "JPEG2000")
+    box = (8 + len(HIDDEN)).to_bytes(4) + b"xml " + HIDDEN
+
+    kept = jpx_drawn(written.getvalue() + box)
+
+    assert kept == written.getvalue()
+    assert jpx_drawn(b"\xff\x4fcode") == b"\xff\x4fcode"
+    with pytest.raises(ValueError, match="no JPEG 2000"):
+        jpx_drawn(b"\0\0\0\2jP  ")
 
 
 @pytest.mark.parametrize(
