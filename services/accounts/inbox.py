@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 MOST_BYTES = 1 << 20
 MOST_RECIPIENTS = 5
 IDLE_SECONDS = 60
+TRY_AGAIN = "451 4.3.0 Try again in a moment"
 
 
 class Inbox:
@@ -51,8 +52,13 @@ class Inbox:
             # The database is waited for in another thread: other connections go on meanwhile.
             number = await asyncio.get_running_loop().run_in_executor(None, take)
         except Unavailable:
-            return "451 4.3.0 Try again in a moment"
+            return TRY_AGAIN
         return f"250 2.0.0 Taken as question {number}" if number else "550 5.6.0 From nobody, and about nothing"
+
+    async def handle_exception(self, error: Exception) -> str:
+        """In place of aiosmtpd's, which refuses the mail for good, and tells sender and log what the error says."""
+        log.error("mail not taken", cause=type(error).__name__)
+        return TRY_AGAIN
 
     def _take(self, raw: bytes, mail_from: str) -> int | None:
         letter = letter_in(raw, mail_from=mail_from)

@@ -1,14 +1,15 @@
 """Mail as it comes in and as it goes out: what of it is a question, who wrote it, and whether that was a machine."""
 
+import codecs
 import hashlib
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from email import message_from_bytes
 from email.errors import HeaderParseError
-from email.header import decode_header, make_header
+from email.header import decode_header
 from email.message import EmailMessage, Message
-from email.policy import SMTP
+from email.policy import SMTP, Compat32
 from email.utils import format_datetime, parseaddr
 from html.parser import HTMLParser
 
@@ -16,6 +17,10 @@ from services.accounts.inquiries.model import Letter, Outgoing
 
 LONGEST_TEXT = 20_000
 LONGEST_SUBJECT = 200
+LONGEST_HEADER = 8_000
+LONGEST_HTML = 200_000
+"""Whoever writes more means the parsers, some of which take the square of what they are given."""
+
 CUT = "\n\n[The rest of this mail was not kept.]"
 
 _POLICY = SMTP.clone(max_line_length=200)
@@ -29,16 +34,56 @@ _machines = re.compile(
     re.IGNORECASE,
 )
 _hidden = frozenset({"script", "style", "head", "title"})
+_tag = re.compile(r"<[^<>]*>")
+
+_CHARSETS = frozenset(
+    codecs.lookup(name).name
+    for name in (
+        *("ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7", "koi8-r", "koi8-u", "tis-620"),
+        *(f"iso-8859-{number}" for number in range(1, 17) if number != 12),
+        *(f"cp{number}" for number in (437, 850, 852, 866, 874, 932, 936, 949, 950, *range(1250, 1259))),
+        *("gb2312", "gbk", "gb18030", "hz", "big5", "big5-hkscs", "shift_jis", "euc-jp", "iso-2022-jp", "euc-kr"),
+        *("iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-kr", "johab", "mac-roman", "mac-cyrillic"),
+    )
+)
+"""What people write mail in. Python knows more codecs by such names: some unpack, some take the square of the time."""
+
+
+class _Bounded(Compat32):
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:LONGEST_HEADER]
 
 
 def letter_in(raw: bytes, *, mail_from: str) -> Letter:
     """What a mail says. However broken it is, it is a letter: nobody who asks us something is to go unheard."""
-    mail = message_from_bytes(raw)
+    try:
+        return _read(raw, mail_from)
+    except Exception:  # noqa: BLE001 - the parsers of mail raise whatever comes to them, RecursionError among it
+        return _as_it_is(raw, mail_from)
+
+
+def _as_it_is(raw: bytes, mail_from: str) -> Letter:
+    """A mail that no parser can read. Nobody knows that it is not a machine's, so none answers it."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    return Letter(
+        source="mail",
+        key=_digest(raw),
+        sender=mailbox(mail_from),
+        return_path=mailbox(mail_from),
+        subject="",
+        text=_cut(_plain((body or head).decode("utf-8", "replace")).strip()),
+        is_automatic=True,
+    )
+
+
+def _read(raw: bytes, mail_from: str) -> Letter:
+    mail = message_from_bytes(raw, policy=_Bounded())
     sender = mailbox(parseaddr(_header(mail, "From"))[1]) or mailbox(mail_from)
     message_id = next(iter(_message_ids(mail, "Message-ID")), "")
     return Letter(
         source="mail",
-        key=f"mail:{message_id}" if message_id else f"raw:{hashlib.sha256(_undelivered(raw)).hexdigest()}",
+        key=f"mail:{message_id}" if message_id else _digest(raw),
         sender=sender,
         return_path=mailbox(mail_from),
         subject=" ".join(_header(mail, "Subject").split())[:LONGEST_SUBJECT],
@@ -47,6 +92,10 @@ def letter_in(raw: bytes, *, mail_from: str) -> Letter:
         references=tuple(dict.fromkeys([*_message_ids(mail, "In-Reply-To"), *_message_ids(mail, "References")])),
         is_automatic=_is_automatic(mail, sender, mail_from),
     )
+
+
+def _digest(raw: bytes) -> str:
+    return f"raw:{hashlib.sha256(_undelivered(raw)).hexdigest()}"
 
 
 def mailbox(text: str) -> str:
@@ -82,19 +131,44 @@ def _message_ids(mail: Message, name: str) -> list[str]:
 def _header(mail: Message, name: str) -> str:
     raw = mail.get(name, "")
     try:
-        return _plain(str(make_header(decode_header(raw))))
+        # Unfolded first: the end of a line is a blank between words, and what decodes them forgets it.
+        unfolded = raw.replace("\r", "").replace("\n", "") if isinstance(raw, str) else raw
+        return _plain("".join(_word(content, charset) for content, charset in decode_header(unfolded)))
     except (HeaderParseError, LookupError, ValueError):
         return _plain(str(raw))
+
+
+def _word(content: str | bytes, charset: str | None) -> str:
+    # Bytes that no charset was named for come as halves of characters.
+    raw = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    return _in_charset(raw, charset or "utf-8")
+
+
+def _in_charset(raw: bytes, charset: str) -> str:
+    """In one that people write in; anything else is read as UTF-8."""
+    try:
+        codec = codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        codec = "utf-8"
+    return raw.decode(codec if codec in _CHARSETS else "utf-8", "replace")
 
 
 def _text(mail: Message) -> str:
     """The words of a mail, plain where it has them so; what was attached is not kept."""
     plain = [_decoded(part) for part in _parts(mail) if part.get_content_type() == "text/plain"]
-    html = [_words(_decoded(part)) for part in _parts(mail) if part.get_content_type() == "text/html"]
-    text = "\n\n".join(plain or html).strip()
+    text = "\n\n".join(plain or [_words(_html(mail))]).strip()
     attached = sum(1 for part in mail.walk() if part.get_content_disposition() == "attachment")
     note = f"\n\n[{attached} attached, not kept.]" if attached else ""
-    return (text[:LONGEST_TEXT] + CUT if len(text) > LONGEST_TEXT else text) + note
+    return _cut(text) + note
+
+
+def _cut(text: str) -> str:
+    return text[:LONGEST_TEXT] + CUT if len(text) > LONGEST_TEXT else text
+
+
+def _html(mail: Message) -> str:
+    found = (_decoded(part) for part in _parts(mail) if part.get_content_type() == "text/html")
+    return "<p></p>".join(found)[:LONGEST_HTML]
 
 
 def _parts(mail: Message) -> Iterator[Message]:
@@ -106,10 +180,7 @@ def _parts(mail: Message) -> Iterator[Message]:
 def _decoded(part: Message) -> str:
     content = part.get_payload(decode=True)
     raw = content if isinstance(content, bytes) else b""
-    try:
-        return _plain(raw.decode(part.get_content_charset() or "utf-8", "replace"))
-    except LookupError:
-        return _plain(raw.decode("utf-8", "replace"))
+    return _plain(_in_charset(raw, part.get_content_charset() or "utf-8"))
 
 
 def _plain(text: str) -> str:
@@ -138,7 +209,10 @@ class _Words(HTMLParser):
 
 def _words(html: str) -> str:
     parser = _Words()
-    parser.feed(html)
+    try:
+        parser.feed(html)
+    except AssertionError:
+        return _tag.sub(" ", html)
     return "".join(parser.words)
 
 

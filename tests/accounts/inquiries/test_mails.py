@@ -1,11 +1,12 @@
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import EmailMessage
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.accounts.inquiries.mails import CUT, LONGEST_TEXT, composed, letter_in, mailbox
+from services.accounts.inquiries.mails import CUT, LONGEST_HEADER, LONGEST_TEXT, composed, letter_in, mailbox
 from services.accounts.inquiries.model import Outgoing
 
 
@@ -83,6 +84,87 @@ def test_without_a_message_id_a_mail_is_the_same_on_whatever_way_it_came():
     assert once.key == twice.key
     assert once.key.startswith("raw:")
     assert letter_in(raw + b"More", mail_from="vera@post.example").key != once.key
+
+
+@pytest.mark.parametrize(
+    "charset", ["punycode", "idna", "unicode_escape", "raw_unicode_escape", "uu", "hex", "rot13", "no-such-thing", "\0"]
+)
+def test_what_no_person_writes_in_is_read_as_utf_8(charset):
+    head = f"Subject: =?{charset}?q?b=C3=BCcher-kva?=\r\nContent-Type: text/plain; charset={charset}\r\n\r\n"
+    read = letter_in(head.encode() + "bücher-kva \\u00e9".encode(), mail_from="")
+
+    assert read.text == "bücher-kva \\u00e9"
+    assert charset == "\0" or read.subject == "bücher-kva"
+
+
+@pytest.mark.parametrize("charset", ["ISO-8859-1", "windows-1252", "latin1", "cp1252", "UTF-16LE"])
+def test_what_people_write_in_is_read_as_they_wrote_it(charset):
+    body = f"Content-Type: text/plain; charset={charset}\r\n\r\n".encode() + "Grüße".encode(charset)
+
+    assert letter_in(body, mail_from="").text == "Grüße"
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("koi8-r", "Привет"),
+        ("windows-1251", "Привет"),
+        ("iso-2022-jp", "こんにちは"),
+        ("Shift_JIS", "こんにちは"),
+        ("gb2312", "你好"),
+        ("GB18030", "你好"),
+        ("big5", "你好"),
+        ("ks_c_5601-1987", "안녕"),
+        ("iso-8859-7", "Γειά"),
+        ("windows-1255", "שלום"),
+        ("tis-620", "สวัสดี"),
+    ],
+)
+def test_what_people_elsewhere_write_in_is_read_too(charset, text):
+    subject = Header(text, charset).encode()
+    body = f"Subject: {subject}\r\nContent-Type: text/plain; charset={charset}\r\n\r\n".encode()
+    read = letter_in(body + text.encode(charset), mail_from="")
+
+    assert (read.subject, read.text) == (text, text)
+
+
+def test_words_in_several_charsets_are_one_subject():
+    raw = b"Subject: Hello =?iso-8859-1?q?Gr=FC=DFe?= and\r\n =?utf-8?b?w6k=?= =?utf-8?q?t=C3=A9?=\r\n\r\nx"
+
+    assert letter_in(raw, mail_from="").subject == "Hello Grüße and été"
+
+
+def test_a_header_is_read_as_far_as_anybody_writes_one():
+    padding = "; a=b" * (LONGEST_HEADER // 5)
+    body = f"Content-Type: text/plain{padding}; charset=latin-1\r\n\r\n".encode() + "Grüße".encode()
+
+    assert letter_in(body, mail_from="").text == "Grüße"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"From: " + b"(" * 5000 + b"\r\n\r\nHello",
+        b"Content-Type: text/html\r\n\r\n<p>Hello</p><![<!",
+        b"Content-Type: message/rfc822\r\n\r\nX-Hello: 1\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 2000,
+        b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\nHello\r\n--%d\r\n" % (n, n) for n in range(2000)),
+    ],
+    ids=("comments", "html", "nested", "parts"),
+)
+def test_what_no_parser_can_read_is_taken_as_it_is(raw):
+    read = letter_in(raw, mail_from="vera@post.example")
+
+    assert "Hello" in read.text
+    assert read.sender == "vera@post.example"
+
+
+def test_what_cannot_be_read_is_not_answered_by_a_machine():
+    raw = (
+        b"Auto-Submitted: auto-replied\r\nContent-Type: message/rfc822\r\n\r\n"
+        + b"Content-Type: message/rfc822\r\n\r\n" * 2000
+    )
+
+    assert letter_in(raw, mail_from="vera@post.example").is_automatic
 
 
 @given(st.binary(max_size=2000), st.text(max_size=50))

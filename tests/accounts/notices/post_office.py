@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -31,7 +31,7 @@ class PostOffice:
         return f"smtp://127.0.0.1:{self._port}"
 
     def open(self) -> "PostOffice":
-        self._port = self._port or _free_port()
+        self._port = self._port or free_port()
         options: dict[str, Any] = {"enable_SMTPUTF8": self._has_utf8}
         self._controller = Controller(self, hostname="127.0.0.1", port=self._port, **options)
         self._controller.start()
