@@ -5,6 +5,9 @@ twice, and is one inquiry.
 """
 
 import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,7 +28,41 @@ log = structlog.get_logger(__name__)
 MOST_BYTES = 1 << 20
 MOST_RECIPIENTS = 5
 IDLE_SECONDS = 60
+MAILS_AN_HOUR = 30
+SENDERS_REMEMBERED = 10_000
 TRY_AGAIN = "451 4.3.0 Try again in a moment"
+
+
+class Senders:
+    """How much each sender has sent lately, as far as this process remembers; the oldest are forgotten first.
+
+    Not by the peer: that is the server in front, for everybody. What comes from where is for it to limit.
+    """
+
+    def __init__(
+        self, *, most: int, lasts: float, remembered: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = most
+        self._lasts = lasts
+        self._remembered = remembered
+        self._clock = clock
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def may_send(self, sender: str) -> bool:
+        """Whether this mail is not too many; it is counted if so."""
+        began, count = self._counts.get(sender, (self._clock(), 0))
+        if self._clock() - began >= self._lasts:
+            del self._counts[sender]
+            began, count = self._clock(), 0
+        if count >= self._most:
+            return False
+        self._counts[sender] = began, count + 1
+        if len(self._counts) > self._remembered:
+            self._counts.popitem(last=False)
+        return True
 
 
 class Inbox:
@@ -34,6 +71,16 @@ class Inbox:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._address = mailbox(context.settings.support_mailbox)
+        self._senders = Senders(most=MAILS_AN_HOUR, lasts=3600.0, remembered=SENDERS_REMEMBERED)
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str | None, mail_options: list[str]
+    ) -> str:
+        if not self._senders.may_send((address or "").lower()):
+            return "450 4.7.1 Too many mails from this sender, try again in an hour"
+        envelope.mail_from = address
+        envelope.mail_options.extend(mail_options)
+        return "250 OK"
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from services.accounts.inbox import controller_of
+from services.accounts.inbox import MAILS_AN_HOUR, Senders, controller_of
 from tests.accounts.notices.post_office import free_port
 
 SENDER = "vera@post.example"
@@ -58,6 +58,46 @@ def test_however_odd_a_mail_is_it_is_taken(context, inbox, content):
 
     [inquiry] = context.inquiries.all(None, after=None, limit=9)
     assert "Hello" in context.inquiries.get(inquiry.inquiry_id).entries[0].text
+
+
+def test_who_writes_very_much_is_asked_to_come_back_and_others_are_taken(context, inbox):
+    for number in range(MAILS_AN_HOUR):
+        bring(inbox, b"Message-ID: <%d@post.example>\r\n" % number + A_MAIL)
+    with pytest.raises(smtplib.SMTPSenderRefused) as refusal:
+        bring(inbox, sender="VERA@post.example")
+    bring(inbox, sender="viktor@post.example")
+
+    assert refusal.value.smtp_code == 450
+    assert len(context.inquiries.all(None, after=None, limit=200)) == MAILS_AN_HOUR + 1
+
+
+class TestSenders:
+    @pytest.fixture
+    def senders(self):
+        self.now = 0.0
+        return Senders(most=2, lasts=60, remembered=3, clock=lambda: self.now)
+
+    def test_each_may_send_so_many_mails_in_the_time(self, senders):
+        assert [senders.may_send("vera") for _ in range(3)] == [True, True, False]
+        assert senders.may_send("viktor")
+
+        self.now = 60.0
+        assert [senders.may_send("vera") for _ in range(3)] == [True, True, False]
+
+    def test_who_is_refused_does_not_wait_longer_for_trying(self, senders):
+        for moment in (0.0, 1.0, 2.0, 59.0):
+            self.now = moment
+            senders.may_send("vera")
+
+        self.now = 60.0
+        assert senders.may_send("vera")
+
+    def test_only_so_many_are_remembered_the_latest(self, senders):
+        for number in range(9):
+            senders.may_send(str(number))
+
+        assert len(senders) == 3
+        assert [senders.may_send("8") for _ in range(2)] == [True, False]
 
 
 def test_what_goes_wrong_is_no_reason_to_give_the_mail_up_and_nothing_of_it_is_said(context, caplog):
