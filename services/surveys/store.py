@@ -81,7 +81,8 @@ class SurveyStore:
 
     ``openings`` is where a response and the event that opens its conversation meet. Whichever comes
     first leaves a trace there and both write to the same document, so that two transactions which
-    pass each other conflict, and the one that is repeated sees the other.
+    pass each other conflict, and the one that is repeated sees the other. A response and the erasure of its visitor
+    meet there in the same way, under the visitor's id.
 
     ``service_ratings`` holds what is said about our own service: numbers by topic, month and rating, without a trace
     of who asked or answered.
@@ -240,10 +241,11 @@ class SurveyStore:
     ) -> None:
         """Leave no answer of the conversation, let none in, and announce what was removed: all or nothing.
 
-        The id may be a visitor's: then it is about what they left while nobody was there.
+        The id may be a visitor's: then it is about all they answered, also before conversations that were never opened.
         """
         key = {"customer_id": customer_id, "conversation_id": conversation_id}
-        own = [{"conversation_id": conversation_id}, {"visitor_id": conversation_id, "placement": "offline"}]
+        # The customer is in both, so that each is looked up in its own index.
+        own = {"$or": [key, {"customer_id": customer_id, "visitor_id": conversation_id}]}
         gone = key | {"erased_at": now, "expires_at": now + TOMBSTONE_KEPT}
 
         def receipt(session: ClientSession) -> None:
@@ -252,21 +254,19 @@ class SurveyStore:
         def work(session: ClientSession) -> None:
             self._openings.replace_one(key, gone, upsert=True, session=session)
             found = {
-                "responses": self._responses.delete_many(
-                    {"customer_id": customer_id, "$or": own}, session=session
-                ).deleted_count,
+                "responses": self._responses.delete_many(own, session=session).deleted_count,
                 "announcements": self._outbox.retract(ResponseRecorded, conversation_id, session=session),
             }
             removed = {kind: number for kind, number in found.items() if number}
             self._outbox.add(announcing(removed), session=session)
 
-        self._transaction(receipt if self._is_bare(key) else work)
+        self._transaction(receipt if self._is_bare(key, own) else work)
 
     @mongo.unavailable()
-    def _is_bare(self, key: Mapping[str, Any]) -> bool:
+    def _is_bare(self, key: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
         """Whether it is erased already, and so lets nothing in: every look but the first."""
         is_erased = self._openings.find_one({**key, "erased_at": {"$exists": True}}, {"_id": True}) is not None
-        return is_erased and self._responses.find_one(key, {"_id": True}) is None
+        return is_erased and self._responses.find_one(own, {"_id": True}) is None
 
     def _transaction(self, work: Callable[[ClientSession], T]) -> T:
         while True:
@@ -295,18 +295,23 @@ class SurveyStore:
 
     def _is_open(self, response: Response, now: datetime, session: ClientSession) -> bool:
         """Whether the conversation was opened lately. Raises ``ConversationErased`` if it or its visitor is erased."""
-        key = {
-            "customer_id": response.customer_id,
-            # What has no conversation goes with its visitor.
-            "conversation_id": response.conversation_id or response.visitor_id,
+        traced = {
+            which: self._trace(response.customer_id, which, now, session)
+            for which in (response.conversation_id, response.visitor_id)
+            if which
         }
-        trace = {"$inc": {"responses": 1}, "$max": {"expires_at": now + UNATTACHED_LIFETIME}}
-        before = self._openings.find_one_and_update(key, trace, upsert=True, session=session) or {}
-        if "erased_at" in before:
+        if any("erased_at" in before for before in traced.values()):
             raise ConversationErased
+        before = traced.get(response.conversation_id or "", {})
         heard_at = before.get("heard_at")
         is_recent = heard_at is not None and heard_at > now - UNATTACHED_LIFETIME
         return is_recent and before.get("site_id") == response.site_id
+
+    def _trace(self, customer_id: str, which: str, now: datetime, session: ClientSession) -> Document:
+        """Leave a trace for the conversation, or the visitor, of a response; what there was before."""
+        key = {"customer_id": customer_id, "conversation_id": which}
+        trace = {"$inc": {"responses": 1}, "$max": {"expires_at": now + UNATTACHED_LIFETIME}}
+        return self._openings.find_one_and_update(key, trace, upsert=True, session=session) or {}
 
     def _attach(self, opening: Opening, announcing: Announce, now: datetime, session: ClientSession) -> list[Response]:
         key = {"customer_id": opening.customer_id, "conversation_id": opening.conversation_id}

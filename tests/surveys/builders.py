@@ -1,10 +1,14 @@
-"""Surveys, questions and what visitors send in."""
+"""Surveys, questions and what visitors send in; and how they do it all at once."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from typing import Any
 
 from hypothesis import strategies as st
 
+from chassis.mongo import StoreUnavailable
 from contracts.chat import Capture, ConversationOpened
 from services.surveys.actions import Submission
 from services.surveys.model import Given, Question, Response, Which
@@ -76,3 +80,21 @@ def an_opening_event(**fields: Any) -> ConversationOpened:
         "opened_at": NOON,
     }
     return ConversationOpened(**given | fields)
+
+
+def at_once(*acts: Callable[[], object]) -> None:
+    """Do all of these in threads of their own, and again where the database did not answer, as real callers would."""
+    ready = Barrier(len(acts))
+
+    def together(act: Callable[[], object]) -> None:
+        ready.wait()
+        while True:
+            try:
+                act()
+            except StoreUnavailable:
+                continue
+            return
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        for done in [threads.submit(together, act) for act in acts]:
+            done.result()

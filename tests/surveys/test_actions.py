@@ -1,19 +1,15 @@
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from threading import Barrier
 
 import pytest
 from msgspec.structs import replace
 
-from chassis.mongo import StoreUnavailable
 from chassis.testing import as_delivered
 from contracts.surveys import ResponseRecorded
 from services.surveys import actions
 from services.surveys.bootstrap import Context
 from services.surveys.model import AlreadyAnswered, AnswersInvalid, MinorAnswered, Period, Survey, SurveyNotFound
-from tests.surveys.builders import NOON, QUESTIONS, SITE, a_question, a_submission, an_opening_event
+from tests.surveys.builders import NOON, QUESTIONS, SITE, a_question, a_submission, an_opening_event, at_once
 
 WITHIN = NOON + timedelta(minutes=59)
 TOO_LATE = NOON + timedelta(minutes=61)
@@ -51,24 +47,6 @@ def record(store, now=NOON, **fields):
 
 def kept(store, now=NOON, customer_id="customer-1"):
     return actions.responses_in(customer_id, "conversation-1", store=store, now=now)
-
-
-def at_once(*acts: Callable[[], object]) -> None:
-    """Do all of these in threads of their own, and again where the database did not answer, as real callers would."""
-    ready = Barrier(len(acts))
-
-    def together(act: Callable[[], object]) -> None:
-        ready.wait()
-        while True:
-            try:
-                act()
-            except StoreUnavailable:
-                continue
-            return
-
-    with ThreadPoolExecutor(len(acts)) as threads:
-        for done in [threads.submit(together, act) for act in acts]:
-            done.result()
 
 
 def announced(context: Context) -> list[str]:

@@ -1,6 +1,8 @@
 """Answers that are erased stay erased, whichever comes first: the answers, the opening, or the erasure."""
 
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -12,9 +14,10 @@ from services.surveys.consumer import handle_deliveries
 from services.surveys.model import ConversationErased, Opening
 from services.surveys.store import TOMBSTONE_KEPT, SurveyStore
 from tests.erasing import nothing_rests
-from tests.surveys.builders import NOON, a_response, an_opening_event
+from tests.surveys.builders import NOON, a_response, an_opening_event, at_once
 
 COMMAND = EraseAnswers(customer_id="customer-1", erasure_id="erasure-1", conversation_id="conversation-1", look=1)
+OF_VISITOR = msgspec.structs.replace(COMMAND, conversation_id="visitor-1")
 OPENING = Opening(customer_id="customer-1", conversation_id="conversation-1", site_id="site-1")
 
 
@@ -25,8 +28,8 @@ def store(database) -> SurveyStore:
     return made
 
 
-def erase(store: SurveyStore, discard=nothing_rests) -> None:
-    handle_deliveries([a_delivery(COMMAND)], store=store, discard=discard, clock=lambda: NOON)
+def erase(store: SurveyStore, discard=nothing_rests, command=COMMAND) -> None:
+    handle_deliveries([a_delivery(command)], store=store, discard=discard, clock=lambda: NOON)
 
 
 def receipts(database) -> list[AnswersErased]:
@@ -91,6 +94,52 @@ def test_the_bare_id_outlives_the_hour_after_which_openings_are_forgotten(store,
 def test_dead_letters_are_counted(store, database):
     erase(store, discard=lambda ids: dict.fromkeys(ids, 3))
     assert receipts(database)[0].removed == {"dead_letters": 3}
+
+
+def test_answers_before_a_conversation_that_was_never_opened_go_with_their_visitor(store, database):
+    answer(store, visitor_id="visitor-1")
+    others = {"conversation_id": "conversation-2", "occasion_id": "conversation-2"}
+    answer(store, visitor_id="visitor-2", response_id="response-2", **others)
+
+    erase(store, command=OF_VISITOR)
+    erase(store, command=OF_VISITOR)
+
+    [kept] = database["responses"].find()
+    assert kept["visitor_id"] == "visitor-2"
+    assert [receipt.removed for receipt in receipts(database)] == [{"responses": 1}, {}]
+
+
+def test_a_later_look_for_a_visitor_removes_what_is_there_all_the_same(store, database):
+    erase(store, command=OF_VISITOR)
+    database["responses"].insert_one(msgspec.to_builtins(a_response(visitor_id="visitor-1")))
+
+    erase(store, command=OF_VISITOR)
+
+    assert [receipt.removed for receipt in receipts(database)] == [{}, {"responses": 1}]
+
+
+@pytest.mark.parametrize("placement", ["pre-chat", "post-chat", "offline"])
+def test_answers_of_an_erased_visitor_that_come_late_are_refused(store, database, placement):
+    erase(store, command=OF_VISITOR)
+    before = list(database["openings"].find())
+    where = {} if placement != "offline" else {"conversation_id": None, "occasion_id": "visitor-1.form-1"}
+
+    with pytest.raises(ConversationErased):
+        answer(store, visitor_id="visitor-1", placement=placement, **where)
+
+    assert list(database["responses"].find()) == []
+    assert list(database["openings"].find()) == before
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_answers_and_the_erasure_of_their_visitor_that_pass_each_other_leave_nothing(store, database, attempt):
+    def answer_unless_erased() -> None:
+        with suppress(ConversationErased):
+            answer(store, visitor_id="visitor-1")
+
+    at_once(answer_unless_erased, partial(erase, store, command=OF_VISITOR))
+
+    assert list(database["responses"].find()) == []
 
 
 @pytest.mark.parametrize("erased_first", [True, False])
