@@ -142,10 +142,10 @@ def record_response(submission: Submission, *, store: SurveyStore, now: datetime
     """
     survey = _asked(submission, store=store)
     questions = survey.questions if survey else ()
-    if tells_minor(questions, submission.answers, now.date()):
+    if tells_minor(questions, submission.answers, now):
         log.info("answers of a minor refused", placement=submission.placement)
         raise MinorAnswered
-    answers = answers_to(questions, submission.answers, now.date())
+    answers = answers_to(questions, submission.answers, now)
     if survey is None or not answers:
         return None
     given = _response(submission, survey, answers, now)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -30,6 +30,9 @@ Schema = dict[str, Any]
 LONGEST_LINE = 1000
 OLDEST = 130
 DEFAULT_SCALE = 5
+FURTHEST_BEHIND = timedelta(hours=12)
+FURTHEST_AHEAD = timedelta(hours=14)
+"""How far clocks on earth are behind UTC, and ahead of it: of a visitor's day that is all we know."""
 
 # Spaces of every kind and what is invisible, as both Python and browsers write it.
 _BLANK = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff"
@@ -164,17 +167,20 @@ def present(given: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in tidy.items() if value not in (None, "", []) and value is not False}
 
 
-def tells_minor(questions: tuple[Question, ...], given: Mapping[str, object], today: date) -> bool:
-    """Whether an answer says that somebody under 18 gave it, whatever else is wrong with the answers."""
+def tells_minor(questions: tuple[Question, ...], given: Mapping[str, object], now: datetime) -> bool:
+    """Whether an answer says that somebody under 18 gave it, whatever else is wrong with the answers.
+
+    Nobody knows where the visitor is: a birthday counts once it has begun everywhere.
+    """
     schema = compiled(questions)["properties"]
     answers = present(given)
     return any(
-        _age(question, answers[question.question_id], today) < ADULT_AGE
+        _age(question, answers[question.question_id], _begun_everywhere(now)) < ADULT_AGE
         for question in questions
         if question.kind in ("age", "birth-date")
         and question.question_id in answers
         and Draft202012Validator(schema[question.question_id]).is_valid(answers[question.question_id])
-        and not _is_to_come(question, answers[question.question_id], today)
+        and not _is_to_come(question, answers[question.question_id], now)
     )
 
 
@@ -182,14 +188,23 @@ def _age(question: Question, answer: Any, today: date) -> int:
     return int(answer) if question.kind == "age" else age_on(today, date_of(answer))
 
 
-def _is_to_come(question: Question, answer: Any, today: date) -> bool:
-    return question.kind == "birth-date" and date_of(answer) > today
+def _is_to_come(question: Question, answer: Any, now: datetime) -> bool:
+    # Where the day begins first it is nobody's mistake to be born on it; and whoever says so is a minor everywhere.
+    return question.kind == "birth-date" and date_of(answer) > _begun_somewhere(now)
 
 
-def answers_to(questions: tuple[Question, ...], given: Mapping[str, object], today: date) -> tuple[Given, ...]:
+def _begun_everywhere(now: datetime) -> date:
+    return (now - FURTHEST_BEHIND).date()
+
+
+def _begun_somewhere(now: datetime) -> date:
+    return (now + FURTHEST_AHEAD).date()
+
+
+def answers_to(questions: tuple[Question, ...], given: Mapping[str, object], now: datetime) -> tuple[Given, ...]:
     """What was answered, in the order of the questions. Raises ``AnswersInvalid`` naming everything wrong at once."""
     answers = present(given)
-    wrong = _refusals(questions, answers, today)
+    wrong = _refusals(questions, answers, now)
     if wrong:
         schemas = compiled(questions)["properties"]
         raise AnswersInvalid({key: sentence(schemas.get(key), keyword) for key, keyword in wrong.items()})
@@ -198,7 +213,7 @@ def answers_to(questions: tuple[Question, ...], given: Mapping[str, object], tod
     )
 
 
-def _refusals(questions: tuple[Question, ...], answers: Mapping[str, object], today: date) -> dict[str, str]:
+def _refusals(questions: tuple[Question, ...], answers: Mapping[str, object], now: datetime) -> dict[str, str]:
     """The keyword of the schema that each wrong answer breaks, in the order of the questions."""
     found: dict[str, str] = {}
     for error in Draft202012Validator(compiled(questions)).iter_errors(answers):
@@ -207,7 +222,7 @@ def _refusals(questions: tuple[Question, ...], answers: Mapping[str, object], to
                 found[key] = keyword
     for question in questions:
         key = question.question_id
-        if key in answers and key not in found and _is_to_come(question, answers[key], today):
+        if key in answers and key not in found and _is_to_come(question, answers[key], now):
             found[key] = UNTIL_TODAY
     order = {question.question_id: number for number, question in enumerate(questions)}
     return dict(sorted(found.items(), key=lambda one: order.get(one[0], len(order))))

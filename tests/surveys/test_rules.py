@@ -1,7 +1,7 @@
 """What counts as an answer. The table is the one that the widget's tests read too."""
 
 import json
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -13,14 +13,14 @@ from services.surveys.model import AnswersInvalid, Question, ShownIf
 from services.surveys.rules import answers_to, compiled, tells_minor
 from tests.surveys.builders import JSON, QUESTIONS, a_question
 
-TODAY = date(2026, 11, 24)
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TABLE = json.loads((Path(__file__).parent / "answers.json").read_text())
 ASKED = msgspec.convert(TABLE["questions"], tuple[Question, ...])
 
 
-def refusals(questions, answers, today=TODAY):
+def refusals(questions, answers, now=NOON):
     try:
-        answers_to(questions, answers, today)
+        answers_to(questions, answers, now)
     except AnswersInvalid as refused:
         return dict(refused.refusals)
     return {}
@@ -36,7 +36,7 @@ def test_the_table(case):
 
 
 def test_answers_come_in_the_order_of_the_questions_with_label_and_kind():
-    answers = answers_to(QUESTIONS, {"seats": 3, "email": " ada@example.com "}, TODAY)
+    answers = answers_to(QUESTIONS, {"seats": 3, "email": " ada@example.com "}, NOON)
 
     assert [(a.question_id, a.label, a.kind, a.value) for a in answers] == [
         ("email", "Your e-mail", "email", "ada@example.com"),
@@ -48,7 +48,7 @@ def test_everything_wrong_is_named_at_once_and_nothing_that_was_given_is_repeate
     given = {"topic": "secret-topic", "seats": 501, "note": "secret " * 10, "colour": "secret-colour"}
 
     with pytest.raises(AnswersInvalid) as caught:
-        answers_to(QUESTIONS, given, TODAY)
+        answers_to(QUESTIONS, given, NOON)
 
     assert caught.value.members == {
         "errors": [
@@ -64,7 +64,7 @@ def test_everything_wrong_is_named_at_once_and_nothing_that_was_given_is_repeate
 
 def test_an_unknown_question_with_an_unfit_name_is_not_repeated_either():
     with pytest.raises(AnswersInvalid) as caught:
-        answers_to((), {"<script>": "x"}, TODAY)
+        answers_to((), {"<script>": "x"}, NOON)
 
     assert caught.value.members == {"errors": [{"field": "answers", "detail": "There is no such question."}]}
 
@@ -88,7 +88,7 @@ def test_what_nobody_can_count_is_no_number(number):
     ids=lambda one: getattr(one, "kind", None),
 )
 def test_an_answer_is_kept_for_people_and_for_reports(question, given, value, counts_as):
-    [answer] = answers_to((question,), {"note": given}, TODAY)
+    [answer] = answers_to((question,), {"note": given}, NOON)
 
     assert (answer.value, answer.counted) == (value, counts_as)
 
@@ -96,8 +96,35 @@ def test_an_answer_is_kept_for_people_and_for_reports(question, given, value, co
 def test_a_birth_date_to_come_is_a_mistake_and_no_age():
     born = a_question(kind="birth-date")
 
-    assert refusals((born,), {"note": "2026-11-25"}) == {"note": "This is not a date of birth."}
-    assert not tells_minor((born,), {"note": "2026-11-25"}, TODAY)
+    assert refusals((born,), {"note": "2026-11-26"}) == {"note": "This is not a date of birth."}
+    assert not tells_minor((born,), {"note": "2026-11-26"}, NOON)
+
+
+@pytest.mark.parametrize(
+    ("now", "is_minor"),
+    [
+        # On 14 June at 18:00 in Los Angeles; at midnight in Honolulu; at midnight where the day begins last of all.
+        (datetime(2026, 6, 15, 1, tzinfo=UTC), True),
+        (datetime(2026, 6, 15, 10, tzinfo=UTC), True),
+        (datetime(2026, 6, 15, 11, 59, 59, tzinfo=UTC), True),
+        (datetime(2026, 6, 15, 12, tzinfo=UTC), False),
+    ],
+)
+def test_an_eighteenth_birthday_counts_once_it_has_begun_everywhere(now, is_minor):
+    born = a_question(kind="birth-date")
+
+    assert tells_minor((born,), {"note": "2008-06-15"}, now) is is_minor
+
+
+@pytest.mark.parametrize(
+    ("now", "is_refused"),
+    [(datetime(2026, 11, 23, 9, 59, 59, tzinfo=UTC), True), (datetime(2026, 11, 23, 10, tzinfo=UTC), False)],
+)
+def test_a_day_is_not_to_come_once_it_has_begun_somewhere_and_who_is_born_on_it_is_a_minor(now, is_refused):
+    born = a_question(kind="birth-date")
+
+    assert bool(refusals((born,), {"note": "2026-11-24"}, now)) is is_refused
+    assert tells_minor((born,), {"note": "2026-11-24"}, now) is not is_refused
 
 
 @pytest.mark.parametrize(
@@ -111,7 +138,7 @@ def test_a_birth_date_to_come_is_a_mistake_and_no_age():
 def test_only_an_age_or_a_birth_date_tells_of_a_minor(kind, answer, is_minor):
     questions = (a_question(question_id="other", is_required=True), a_question(kind=kind))
 
-    assert tells_minor(questions, {"note": answer}, TODAY) is is_minor
+    assert tells_minor(questions, {"note": answer}, NOON) is is_minor
 
 
 def test_a_question_that_depends_on_one_that_is_not_shown_is_not_asked_either():
@@ -130,11 +157,11 @@ def test_a_question_that_depends_on_one_that_is_not_shown_is_not_asked_either():
 @given(st.dictionaries(st.sampled_from([one.question_id for one in ASKED]) | st.text(max_size=5), JSON, max_size=6))
 def test_whatever_is_sent_is_either_accepted_as_text_or_refused(given):
     try:
-        answers = answers_to(ASKED, given, TODAY)
+        answers = answers_to(ASKED, given, NOON)
     except AnswersInvalid:
         return
     assert all(isinstance(answer.value, str) and answer.value for answer in answers)
-    assert tells_minor(ASKED, given, TODAY) in (True, False)
+    assert tells_minor(ASKED, given, NOON) in (True, False)
 
 
 def test_a_pattern_that_is_not_taken_any_more_fits_no_text_and_harms_nobody():
