@@ -217,7 +217,17 @@ def list_responses(
     which: Which, period: Period, *, after: Place | None, limit: int, store: SurveyStore
 ) -> tuple[list[Response], Place | None]:
     """A page of what was answered, the newest first, and where the next one begins."""
-    found = store.responses(which, period, after=after, limit=limit + 1)
+    return _page(store.responses(which, period, after=after, limit=limit + 1), limit)
+
+
+def own_responses(
+    customer_id: str, visitor_id: str, *, after: Place | None, limit: int, store: SurveyStore, now: datetime
+) -> tuple[list[Response], Place | None]:
+    """A page of all that a visitor has answered, the newest first, and where the next one begins."""
+    return _page(store.responses_of(customer_id, visitor_id, after=after, limit=limit + 1, now=now), limit)
+
+
+def _page(found: list[Response], limit: int) -> tuple[list[Response], Place | None]:
     page = found[:limit]
     following = (
         Place(answered_at=page[-1].answered_at, response_id=page[-1].response_id) if len(found) > limit else None

@@ -14,6 +14,7 @@ from services.surveys.schemas import (
     DraftReply,
     ListQuery,
     ListReply,
+    PageQuery,
     PeriodQuery,
     RecordedReply,
     ReportReply,
@@ -156,6 +157,23 @@ def responses(query: ResponsesQuery) -> ResponsesReply:
     """The responses that belong to a conversation."""
     found = actions.responses_in(auth.customer(), query.conversation_id, store=context().store, now=now())
     return ResponsesReply(responses=[ResponseReply.model_validate(response) for response in found])
+
+
+@blueprint.get("/own-responses")
+@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.output(ListReply)
+@auth.require_role("visitor")
+def own_responses(query: PageQuery) -> ListReply:
+    """All that the visitor who asks has answered, with a conversation and without, the newest first."""
+    found, following = actions.own_responses(
+        auth.customer(),
+        auth.caller().subject or "",
+        after=query.place,
+        limit=query.limit,
+        store=context().store,
+        now=now(),
+    )
+    return ListReply(responses=[ResponseReply.model_validate(one) for one in found], next=cursor(following))
 
 
 @blueprint.post("/visitors-of-address")

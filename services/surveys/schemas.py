@@ -290,6 +290,15 @@ class ResponsesReply(Reply):
     responses: list[ResponseReply]
 
 
+class PageQuery(Query):
+    after: Annotated[str, Field(max_length=400)] | None = None
+    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
+
+    @property
+    def place(self) -> Place | None:
+        return place_of(self.after) if self.after is not None else None
+
+
 class PeriodQuery(Query):
     since: AwareDatetime | None = None
     until: AwareDatetime | None = None
@@ -299,13 +308,8 @@ class PeriodQuery(Query):
         return Period(since=self.since, until=self.until)
 
 
-class ListQuery(PeriodQuery):
-    after: Annotated[str, Field(max_length=400)] | None = None
-    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
-
-    @property
-    def place(self) -> Place | None:
-        return place_of(self.after) if self.after is not None else None
+class ListQuery(PeriodQuery, PageQuery):
+    """A page of a period."""
 
 
 class ListReply(ResponsesReply):

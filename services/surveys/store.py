@@ -187,6 +187,15 @@ class SurveyStore:
         return [_read(document, Response) for document in found]
 
     @mongo.unavailable()
+    def responses_of(
+        self, customer_id: str, visitor_id: str, *, after: Place | None, limit: int, now: datetime
+    ) -> list[Response]:
+        """All that a visitor has answered, with a conversation and without, the newest first, from ``after`` on."""
+        which = {"customer_id": customer_id, "visitor_id": visitor_id, "$and": [_alive(now), _earlier_than(after)]}
+        found = self._responses.find(which, WITHOUT_KEY, sort=NEWEST_FIRST, limit=limit)
+        return [_read(document, Response) for document in found]
+
+    @mongo.unavailable()
     def visitors_of_address(self, customer_id: str, email: str) -> list[str]:
         """Whoever has given this address in an answer, however it was written."""
         given = {"$elemMatch": {"kind": "email", "value": email}}
@@ -197,11 +206,9 @@ class SurveyStore:
     @mongo.unavailable()
     def responses(self, which: Which, period: Period, *, after: Place | None, limit: int) -> list[Response]:
         """Those that stay, the newest first, from ``after`` on."""
-        key = _staying(which, period)
-        if after:
-            earlier = {"answered_at": after.answered_at, "response_id": {"$lt": after.response_id}}
-            key["$or"] = [{"answered_at": {"$lt": after.answered_at}}, earlier]
-        found = self._responses.find(key, WITHOUT_KEY, sort=NEWEST_FIRST, limit=limit)
+        found = self._responses.find(
+            _staying(which, period) | _earlier_than(after), WITHOUT_KEY, sort=NEWEST_FIRST, limit=limit
+        )
         return [_read(document, Response) for document in found]
 
     def report(self, which: Which, period: Period, *, asked: tuple[Question, ...]) -> Report:
@@ -344,6 +351,13 @@ class SurveyStore:
 
 def _alive(now: datetime) -> Document:
     return {"$or": [{"expires_at": None}, {"expires_at": {"$gt": now}}]}
+
+
+def _earlier_than(after: Place | None) -> Document:
+    if after is None:
+        return {}
+    earlier = {"answered_at": after.answered_at, "response_id": {"$lt": after.response_id}}
+    return {"$or": [{"answered_at": {"$lt": after.answered_at}}, earlier]}
 
 
 def _staying(which: Which, period: Period) -> Document:

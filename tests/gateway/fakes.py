@@ -693,6 +693,9 @@ class FakeSurveys:
     def service_report(self, caller: Caller) -> Any:
         return {"months": [{"month": "2026-03", "topic": "speed", "ratings": {"5": 20}}]}
 
+    def own_responses(self, caller: Caller, *, after: str | None, limit: int) -> Any:
+        return self.responses(caller, "", "", {"after": after, "limit": limit})
+
     def answers(self, customer_id: str, conversation_id: str) -> Any:
         answer = {"question_id": "q", "label": "Why?", "kind": "text", "value": f"because of {conversation_id}"}
         return [{"survey_id": "s", "survey_version": 1, "answers": [answer]}]

@@ -79,6 +79,23 @@ def test_a_copy_has_everything_there_is_of_the_visitor_and_of_nobody_else(
     assert copy["visitor"]["visitor_id"]
 
 
+def test_a_copy_has_what_was_left_while_nobody_was_there(customer: Customer) -> None:
+    questions = {"questions": [{"question_id": "mail", "kind": "email", "label": "Your e-mail"}]}
+    path = f"/api/v1/sites/{customer.site_id}/surveys/offline"
+    made(customer.operator("owner").edge.call("PUT", path, questions), 200)
+    visitor, email = customer.visitor(), address()
+    version = visitor.config()["policy"]["version"]
+    body = {"client_id": str(uuid4()), "answers": {"mail": email}, "acknowledged_policy_version": version}
+    made(visitor.edge.post(f"{WIDGET}/offline-responses", body))
+
+    copy = visitor.copy()
+
+    [left] = copy["responses"]
+    assert (left["placement"], left["conversation_id"], left["answers"][0]["value"]) == ("offline", None, email)
+    assert copy["conversations"] == []
+    assert customer.visitor().copy()["responses"] == []
+
+
 def test_an_erasure_leaves_nothing_and_gives_a_certificate_that_anybody_can_check(
     customer: Customer, operator: Operator, traces: Traces
 ) -> None:

@@ -13,6 +13,7 @@ from tests.surveys.builders import JSON, an_opening_event
 
 SURVEY = "/internal/v1/surveys/site-1/pre-chat"
 RESPONSES = "/internal/v1/responses"
+OWN = "/internal/v1/own-responses"
 
 QUESTIONS = [
     {"question_id": "email", "kind": "email", "label": "Your e-mail", "is_required": True},
@@ -34,8 +35,8 @@ RESPONSE = {
 def call(client, callers):
     """Calls as somebody of customer-1 unless told otherwise."""
 
-    def call(method, path, *, role="owner", customer_id="customer-1", **kwargs):
-        headers = callers.headers("surveys", role, customer_id=customer_id)
+    def call(method, path, *, role="owner", customer_id="customer-1", subject=None, **kwargs):
+        headers = callers.headers("surveys", role, customer_id=customer_id, subject=subject)
         return client.open(path, method=method, headers=headers, **kwargs)
 
     return call
@@ -230,6 +231,33 @@ def test_no_stranger_reads_responses(call, role):
 def test_responses_are_asked_for_by_conversation(call):
     assert call("GET", RESPONSES).status_code == 422
     assert call("GET", RESPONSES, query_string={"conversation_id[$ne]": "x"}).status_code == 422
+
+
+def test_a_visitor_reads_all_they_answered_page_by_page_and_nobody_else_does(call, survey):
+    for placement in ("offline", "pre-chat"):
+        call("PUT", f"/internal/v1/surveys/site-1/{placement}", json={"questions": QUESTIONS})
+    offline = RESPONSE | {"placement": "offline", "conversation_id": None, "occasion_id": "form-1"}
+    given = [
+        call(
+            "POST", RESPONSES, role="visitor", subject=visitor_id, json=body | {"occasion_id": f"{visitor_id}.{number}"}
+        )
+        for visitor_id in ("visitor-1", "visitor-2")
+        for number, body in enumerate((RESPONSE, offline, offline))
+    ]
+    assert [answer.status_code for answer in given] == [201] * 6
+
+    pages = [call("GET", OWN, role="visitor", subject="visitor-1", query_string={"limit": 2}).json]
+    after = {"limit": 2, "after": pages[0]["next"]}
+    pages.append(call("GET", OWN, role="visitor", subject="visitor-1", query_string=after).json)
+
+    assert pages[1]["next"] is None
+    found = [one for page in pages for one in page["responses"]]
+    assert {one["response_id"] for one in found} == {answer.json["response_id"] for answer in given[:3]}
+    assert {one["placement"] for one in found} == {"offline", "pre-chat"}
+    elsewhere = call("GET", OWN, role="visitor", subject="visitor-1", customer_id="customer-2")
+    assert elsewhere.json == {"responses": [], "next": None}
+    for role in ("owner", "public", "service"):
+        assert call("GET", OWN, role=role).status_code == 403
 
 
 def test_an_attached_response_says_so(call, survey, context):

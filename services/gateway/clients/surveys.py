@@ -68,6 +68,11 @@ class SurveysClient:
         params = {"conversation_id": conversation_id}
         return self._service.get("/internal/v1/responses", caller=caller, params=params)["responses"]
 
+    def own_responses(self, caller: Caller, *, after: str | None, limit: int) -> Any:
+        """All that the visitor who asks has answered, with a conversation and without."""
+        params = {"after": after, "limit": limit}
+        return self._service.get("/internal/v1/own-responses", caller=caller, params=params)
+
     def visitors_of_address(self, customer_id: str, email: str) -> list[str]:
         """The visitors who have given this address, which has been confirmed."""
         caller = Caller(service="gateway", role="service", customer_id=customer_id)

@@ -18,6 +18,7 @@ from services.gateway.schemas.own_data import CopyOut, ErasureOut
 
 blueprint = APIBlueprint("own_data", __name__, url_prefix="/api/v1/widget")
 
+RESPONSES_PAGE = 200
 MINOR: ErasureReason = "minor"
 TOO_YOUNG = (
     "Thank you for telling us. This chat is for people who are 18 or older, so we cannot talk with you here. "
@@ -39,12 +40,15 @@ def copy_own_data() -> Any:
 def copy_of(caller: Caller, here: Context) -> Any:
     """The same of a visitor who has proved to be it."""
     own = here.chat.own_data(caller)
+    conversations = [_copied(caller, each, own["captures"], here) for each in _conversations(caller, here)]
+    shown = {each["conversation_id"] for each in conversations}
     return {
         "made_at": now(),
         "visitor": own["visitor"],
         "visits": own["visits"],
         "consents": own["consents"],
-        "conversations": [_copied(caller, each, own["captures"], here) for each in _conversations(caller, here)],
+        "conversations": conversations,
+        "responses": [each for each in _responses(caller, here) if each["conversation_id"] not in shown],
     }
 
 
@@ -53,6 +57,16 @@ def _conversations(caller: Caller, here: Context) -> Iterator[Any]:
     while True:
         page = here.chat.conversations(caller, after=after, limit=CONVERSATIONS_PAGE)
         yield from page["conversations"]
+        after = page["next"]
+        if after is None:
+            return
+
+
+def _responses(caller: Caller, here: Context) -> Iterator[Any]:
+    after = None
+    while True:
+        page = here.surveys.own_responses(caller, after=after, limit=RESPONSES_PAGE)
+        yield from page["responses"]
         after = page["next"]
         if after is None:
             return

@@ -7,6 +7,7 @@ from chassis.web import Reply
 from services.gateway.schemas.captures import CapturedOut, CapturedPageOut, TrailPageOut
 from services.gateway.schemas.fields import Status
 from services.gateway.schemas.messages import MessageOut
+from services.gateway.schemas.surveys import SurveyResponseOut
 from services.gateway.schemas.transcripts import ResponseOut
 
 
@@ -50,11 +51,14 @@ class OwnConversationOut(Reply):
 
 
 class CopyOut(Reply):
+    """``responses`` are those that belong to none of the conversations."""
+
     made_at: datetime
     visitor: OwnVisitorOut
     visits: list[OwnVisitOut]
     consents: list[OwnConsentOut]
     conversations: list[OwnConversationOut]
+    responses: list[SurveyResponseOut]
 
 
 class ErasureOut(Reply):

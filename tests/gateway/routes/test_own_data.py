@@ -3,6 +3,7 @@
 import pytest
 
 from chassis.http import RemoteProblem
+from services.gateway.routes.own_data import RESPONSES_PAGE
 
 WIDGET = "/api/v1/widget"
 
@@ -21,6 +22,34 @@ def test_a_copy_is_put_together_from_whoever_has_it(client, visitor):
     assert live["responses"][0]["answers"][0]["value"] == "because of live"
     assert (old["captured"]["browser"], old["acknowledged_policy_version"]) == ("Firefox", "3")
     assert copy["visitor"]["visitor_id"] == "visitor-1"
+
+
+def test_a_copy_has_the_answers_that_belong_to_no_conversation_in_it(client, visitor):
+    client.here.chat.add_conversation("live")
+    client.here.surveys.answered = [
+        a_response(number, conversation_id="live" if number % 2 else None) for number in range(2 * RESPONSES_PAGE)
+    ]
+    client.here.surveys.answered.append(a_response(1_000, conversation_id="never opened"))
+
+    copy = client.get(f"{WIDGET}/copy", headers=visitor).json
+
+    ids = [each["response_id"] for each in copy["responses"]]
+    assert ids == [*(f"response-{number}" for number in range(0, 2 * RESPONSES_PAGE, 2)), "response-1000"]
+    assert copy["responses"][0]["answers"][0]["value"] == "answer 0"
+
+
+def a_response(number, conversation_id):
+    return {
+        "response_id": f"response-{number}",
+        "survey_id": "survey-1",
+        "survey_version": 1,
+        "site_id": "site-1",
+        "conversation_id": conversation_id,
+        "placement": "pre-chat" if conversation_id else "offline",
+        "answers": [{"question_id": "q", "label": "Why?", "kind": "text", "value": f"answer {number}"}],
+        "acknowledged_policy_version": "3",
+        "answered_at": "2026-01-01T00:00:00Z",
+    }
 
 
 def test_copies_are_not_made_without_end(make_client):
