@@ -30,11 +30,25 @@ def digest_of(messages: Iterable[SaidMessage]) -> str:
 
     Times count to the millisecond, which is what the database keeps.
     """
-    digest = hashlib.sha256()
+    digest = RunningDigest()
     for message in messages:
-        digest.update(msgspec.json.encode(_covered(message)))
-        digest.update(b"\n")
-    return digest.hexdigest()
+        digest.add(message)
+    return digest.so_far
+
+
+class RunningDigest:
+    """The same, message by message: for what is too long to be held at once."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, message: SaidMessage) -> None:
+        self._digest.update(msgspec.json.encode(_covered(message)))
+        self._digest.update(b"\n")
+
+    @property
+    def so_far(self) -> str:
+        return self._digest.hexdigest()
 
 
 def _covered(message: SaidMessage) -> tuple[int, str, str, str, str, str, int]:

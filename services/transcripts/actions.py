@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from services.transcripts.model import (
     Captured,
     Fact,
     Message,
+    NotWhole,
     Opening,
     Place,
     Seal,
@@ -37,20 +38,24 @@ from services.transcripts.model import (
     TranscriptDamaged,
     TranscriptNotFound,
     WordsMissing,
+    checked,
     differing,
-    is_whole,
+    in_pages,
     packed,
     unpacked,
     verified,
     words_of,
     words_said,
 )
-from services.transcripts.store import TranscriptStore
+from services.transcripts.store import PAGE, TranscriptStore
 
 log = structlog.get_logger(__name__)
 
-FetchMessages = Callable[[str, str], Sequence[Message]]
+FetchMessages = Callable[[str, str], Iterable[Message]]
 """Asks chat for the messages of a customer's conversation; those it still has, in order."""
+
+Take = Callable[[Iterable[Message]], Sequence[Message]]
+"""Reads all messages, which only then are known to be the right ones, and keeps those that are wanted."""
 
 Discard = Callable[[Collection[str]], Mapping[str, int]]
 """Removes the dead letters about these conversations; how many they were, by conversation."""
@@ -141,10 +146,11 @@ def seal_transcript(closed: ConversationClosed, *, store: TranscriptStore, fetch
         if closed.is_reminder:
             store.announce_again(closed.customer_id, closed.conversation_id, announcement=_announcement_of)
         return
-    messages: Sequence[Message] = store.messages(closed.customer_id, closed.conversation_id)
-    if not is_whole(messages, closed.last_seq, closed.digest):
-        messages = _put_right(closed, messages, store=store, fetch=fetch)
-    seal = Seal(closed=closed, sealed_at=now, words=words_said(messages))
+    try:
+        words = _words_held(closed, store=store)
+    except NotWhole as error:
+        words = _words_put_right(closed, error.read, store=store, fetch=fetch)
+    seal = Seal(closed=closed, sealed_at=now, words=words)
     if store.seal(seal, announcing=_announcement(seal)):
         log.info("transcript sealed", conversation_id=closed.conversation_id, messages=closed.last_seq)
 
@@ -179,26 +185,50 @@ def _seal_late(closed: ConversationClosed, *, store: TranscriptStore, fetch: Fet
         store.postpone(closed, until=now + MISSING_WORDS_POSTPONED_FOR)
 
 
-def _put_right(
-    closed: ConversationClosed, held: Sequence[Message], *, store: TranscriptStore, fetch: FetchMessages
-) -> Sequence[Message]:
-    right = fetch(closed.customer_id, closed.conversation_id)
-    if not is_whole(right, closed.last_seq, closed.digest):
+def _words_held(closed: ConversationClosed, *, store: TranscriptStore) -> tuple[str, ...]:
+    """What the transcript will be found by. Raises ``NotWhole`` unless everything that was said is held."""
+    held = store.messages(closed.customer_id, closed.conversation_id)
+    return words_said(checked(held, closed.last_seq, closed.digest))
+
+
+def _words_put_right(
+    closed: ConversationClosed, held: int, *, store: TranscriptStore, fetch: FetchMessages
+) -> tuple[str, ...]:
+    """As ``_words_held``, once what chat holds is held. Raises ``WordsMissing``."""
+    fetched = checked(fetch(closed.customer_id, closed.conversation_id), closed.last_seq, closed.digest)
+    try:
+        # Only at its end is it known to be right: it is read once to know, and once more to hold it.
+        _read_through(fetched)
+        _put_right(closed, store=store, fetch=fetch)
+        return _words_held(closed, store=store)
+    except NotWhole as error:
         if store.is_settled(closed.customer_id, closed.conversation_id):
             # Erased meanwhile: there is nothing to seal, and nothing wrong.
-            return right
+            return ()
         log.error(
             "transcript not sealed",
             conversation_id=closed.conversation_id,
             messages=closed.last_seq,
-            held=len(held),
-            fetched=len(right),
+            held=held,
+            fetched=error.read,
         )
-        raise WordsMissing(closed.conversation_id)
-    wrong = differing(held, right)
-    store.put_right(closed.customer_id, closed.conversation_id, messages=wrong, last_seq=closed.last_seq)
-    log.warning("messages fetched from chat", conversation_id=closed.conversation_id, messages=len(wrong))
-    return right
+        raise WordsMissing(closed.conversation_id) from error
+
+
+def _put_right(closed: ConversationClosed, *, store: TranscriptStore, fetch: FetchMessages) -> None:
+    customer_id, conversation_id, replaced = closed.customer_id, closed.conversation_id, 0
+    for right in in_pages(fetch(customer_id, conversation_id), PAGE):
+        held = store.messages_after(customer_id, conversation_id, right[0].seq - 1, limit=len(right))
+        if wrong := differing(held, right):
+            store.put_right(customer_id, conversation_id, messages=wrong)
+            replaced += len(wrong)
+    store.drop_beyond(customer_id, conversation_id, last_seq=closed.last_seq)
+    log.warning("messages fetched from chat", conversation_id=conversation_id, messages=replaced)
+
+
+def _read_through(messages: Iterable[Message]) -> None:
+    for _ in messages:
+        pass
 
 
 def _announcement(seal: Seal) -> TranscriptSealed:
@@ -270,28 +300,37 @@ def find_transcripts(
 
 
 def show_transcript(
-    customer_id: str, conversation_id: str, *, store: TranscriptStore
+    customer_id: str, conversation_id: str, *, store: TranscriptStore, take: Take = list
 ) -> tuple[Transcript, Sequence[Message]]:
     """A transcript and its words, wherever they are. Raises ``TranscriptNotFound`` and ``TranscriptDamaged``."""
     transcript = store.get(customer_id, conversation_id)
     try:
-        return transcript, _words_in(transcript, store=store)
+        return transcript, take(_words_in(transcript, store=store))
     except TranscriptDamaged:
         # They may have moved to the archive since we asked where they are.
         moved = store.get(customer_id, conversation_id)
         if moved.storage == transcript.storage:
             log.error("transcript damaged", conversation_id=conversation_id, storage=transcript.storage)
             raise
-    return moved, _words_in(moved, store=store)
+    return moved, take(_words_in(moved, store=store))
 
 
 def show_own_transcript(
-    customer_id: str, conversation_id: str, *, visitor_id: str | None, store: TranscriptStore
+    customer_id: str, conversation_id: str, *, visitor_id: str | None, store: TranscriptStore, take: Take = list
 ) -> tuple[Transcript, Sequence[Message]]:
     """As ``show_transcript``, for the visitor who took part; to any other visitor there is none."""
     if store.get(customer_id, conversation_id).visitor_id != visitor_id:
         raise TranscriptNotFound(conversation_id)
-    return show_transcript(customer_id, conversation_id, store=store)
+    return show_transcript(customer_id, conversation_id, store=store, take=take)
+
+
+def page_of(after: int, limit: int) -> Take:
+    """Keeps the messages of one page, and of the others nothing but their digest."""
+
+    def take(messages: Iterable[Message]) -> Sequence[Message]:
+        return [message for message in messages if after < message.seq <= after + limit]
+
+    return take
 
 
 def show_disclosed_transcript(
@@ -304,7 +343,7 @@ def show_disclosed_transcript(
     return show_transcript(customer_id, conversation_id, store=store)
 
 
-def _words_in(transcript: Transcript, *, store: TranscriptStore) -> Sequence[Message]:
+def _words_in(transcript: Transcript, *, store: TranscriptStore) -> Iterator[Message]:
     if transcript.archive:
         return unpacked(transcript, store.content_of(transcript, transcript.archive))
     return verified(transcript, store.messages(transcript.customer_id, transcript.conversation_id))
@@ -356,11 +395,14 @@ def archive_transcript(transcript: Transcript, *, store: TranscriptStore, now: d
     The archive is written, read back and checked before the one transaction that makes it count
     and drops the live words. Until then all can be done again, by anybody.
     """
-    live = store.messages(transcript.customer_id, transcript.conversation_id)
-    if not live and transcript.last_seq and store.get(transcript.customer_id, transcript.conversation_id).archive:
-        return False
-    archive = store.put_archive(transcript, packed(transcript, verified(transcript, live)), now=now)
-    unpacked(transcript, store.content_of(transcript, archive))
+    live = verified(transcript, store.messages(transcript.customer_id, transcript.conversation_id))
+    try:
+        archive = store.put_archive(transcript, packed(transcript, live), now=now)
+    except TranscriptDamaged:
+        if store.get(transcript.customer_id, transcript.conversation_id).archive:
+            return False
+        raise
+    _read_through(unpacked(transcript, store.content_of(transcript, archive)))
     is_moved = store.move_to_archive(transcript, archive)
     if is_moved:
         log.debug("transcript archived", conversation_id=transcript.conversation_id, bytes=archive.compressed_size)

@@ -1,6 +1,6 @@
 """What transcripts asks of other services."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
@@ -23,13 +23,16 @@ class ChatClient:
     def __init__(self, http: ServiceClient) -> None:
         self._http = http
 
-    def messages(self, customer_id: str, conversation_id: str) -> Sequence[Message]:
-        """All that chat has, in order: nothing, if it knows no such conversation. Raises ``ServiceUnavailable``."""
+    def messages(self, customer_id: str, conversation_id: str) -> Iterator[Message]:
+        """All that chat has, in order, asked for page by page: nothing, if it knows no such conversation.
+
+        Raises ``ServiceUnavailable``.
+        """
         try:
-            return list(self._pages(customer_id, conversation_id))
+            yield from self._pages(customer_id, conversation_id)
         except RemoteProblem as problem:
             if problem.status == 404:
-                return []
+                return
             # It refuses us, not the question: a matter of keys or load, which people will put right.
             raise ServiceUnavailable("chat", problem.status) from problem
 

@@ -1,7 +1,7 @@
 """What transcripts listens to: everything said and done in conversations, in batches."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -93,11 +93,11 @@ def _until_silent(fetch: FetchMessages) -> FetchMessages:
     """As ``fetch``, until chat once does not answer: waiting for that costs seconds, so it is asked no more."""
     silence: list[ServiceUnavailable] = []
 
-    def fetch_unless_silent(customer_id: str, conversation_id: str) -> Sequence[Message]:
+    def fetch_unless_silent(customer_id: str, conversation_id: str) -> Iterator[Message]:
         if silence:
             raise silence[0]
         try:
-            return fetch(customer_id, conversation_id)
+            yield from fetch(customer_id, conversation_id)
         except ServiceUnavailable as error:
             silence.append(error)
             raise

@@ -3,8 +3,9 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -18,7 +19,7 @@ from contracts.chat import (
     PolicyAcknowledged,
     Sender,
 )
-from contracts.digest import digest_of
+from contracts.digest import RunningDigest
 from contracts.surveys import Answer, ResponseRecorded
 
 Storage = Literal["live", "archived"]
@@ -44,6 +45,14 @@ class CursorNotValid(Exception):
 
 class TranscriptDamaged(Exception):
     """The stored words of this transcript do not match its digest, so they are not shown."""
+
+
+class NotWhole(Exception):
+    """These are not all the messages that there should be, or not as they should be. ``read`` is how many came."""
+
+    def __init__(self, read: int) -> None:
+        super().__init__(read)
+        self.read = read
 
 
 class WordsMissing(Exception):
@@ -174,7 +183,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """What an archive holds. ``format`` is for a later release that has to tell old archives from new."""
+    """What an archive holds. ``format`` is for a later release that has to tell old archives from new.
+
+    It may be long, so that its messages are written into it, and read from it, one by one.
+    """
 
     format: Literal[1] = 1
     customer_id: str
@@ -182,16 +194,33 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
 
 
-def is_whole(messages: Sequence[Message], last_seq: int, digest: str) -> bool:
-    """Whether these are the messages 1 to ``last_seq``, in order, and every word of them is right."""
-    return [message.seq for message in messages] == list(range(1, last_seq + 1)) and digest_of(messages) == digest
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Message)
+_END = b"]}"
+_BETWEEN = b'},{"'
+"""What stands between two messages and nowhere else: in a text there is a backslash before the quotation mark."""
 
 
-def verified(transcript: Transcript, messages: Sequence[Message]) -> Sequence[Message]:
-    """The same messages. Raises ``TranscriptDamaged`` unless they are those that were sealed."""
-    if not is_whole(messages, transcript.last_seq, transcript.digest):
-        raise TranscriptDamaged(transcript.conversation_id)
-    return messages
+def checked(messages: Iterable[Message], last_seq: int, digest: str) -> Iterator[Message]:
+    """The same messages, none of them held. Raises ``NotWhole``, after the last of them if not before, unless they are
+    the messages 1 to ``last_seq``, in order, and every word of them is right: nobody may use them before the end.
+    """
+    running, read = RunningDigest(), 0
+    for read, message in enumerate(messages, start=1):
+        if message.seq != read:
+            raise NotWhole(read)
+        running.add(message)
+        yield message
+    if read != last_seq or running.so_far != digest:
+        raise NotWhole(read)
+
+
+def verified(transcript: Transcript, messages: Iterable[Message]) -> Iterator[Message]:
+    """The same, of a sealed transcript. Raises ``TranscriptDamaged``, after the last message if not before."""
+    try:
+        yield from checked(messages, transcript.last_seq, transcript.digest)
+    except NotWhole as error:
+        raise TranscriptDamaged(transcript.conversation_id) from error
 
 
 def differing(held: Iterable[Message], right: Iterable[Message]) -> list[Message]:
@@ -200,23 +229,65 @@ def differing(held: Iterable[Message], right: Iterable[Message]) -> list[Message
     return [message for message in right if known.get(message.seq) != message]
 
 
-def packed(transcript: Transcript, messages: Sequence[Message]) -> bytes:
-    """The canonical form of the words: the same messages are the same bytes, whoever packs them."""
-    content = Content(
-        customer_id=transcript.customer_id, conversation_id=transcript.conversation_id, messages=tuple(messages)
-    )
-    return msgspec.json.encode(content, order="deterministic")
+def in_pages(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
+    """The same messages, so many at a time."""
+    following = iter(messages)
+    while page := list(islice(following, size)):
+        yield page
 
 
-def unpacked(transcript: Transcript, content: bytes) -> Sequence[Message]:
-    """The messages in an archive's content. Raises ``TranscriptDamaged`` unless they are those that were sealed."""
+def packed(transcript: Transcript, messages: Iterable[Message]) -> Iterator[bytes]:
+    """The canonical form of the words, piece by piece: the same messages are the same bytes, whoever packs them."""
+    head, separator = _head(transcript), b""
+    yield head
+    for message in messages:
+        yield separator + _encoder.encode(message)
+        separator = b","
+    yield _END
+
+
+def unpacked(transcript: Transcript, content: Iterable[bytes]) -> Iterator[Message]:
+    """The messages in an archive's content. Raises ``TranscriptDamaged``, after the last of them if not before, unless
+    they are those that were sealed.
+    """
+    return verified(transcript, _messages_in(transcript, content))
+
+
+def _messages_in(transcript: Transcript, content: Iterable[bytes]) -> Iterator[Message]:
     try:
-        found = msgspec.json.decode(content, type=Content)
+        for document in _documents(_head(transcript), content):
+            yield _decoder.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TranscriptDamaged(transcript.conversation_id) from error
-    if (found.customer_id, found.conversation_id) != (transcript.customer_id, transcript.conversation_id):
-        raise TranscriptDamaged(transcript.conversation_id)
-    return verified(transcript, found.messages)
+
+
+def _documents(head: bytes, content: Iterable[bytes]) -> Iterator[bytes]:
+    """The document of each message, taken out of the canonical form."""
+    pieces = _apart(content)
+    first = next(pieces)
+    if not first.startswith(head):
+        raise msgspec.DecodeError("no archive of this conversation")
+    piece = first[len(head) :]
+    for following in pieces:
+        yield piece + b"}"
+        piece = b'{"' + following
+    if not piece.endswith(_END):
+        raise msgspec.DecodeError("no end")
+    if piece != _END:
+        yield piece.removesuffix(_END)
+
+
+def _apart(content: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for block in content:
+        *pieces, rest = (rest + block).split(_BETWEEN)
+        yield from pieces
+    yield rest
+
+
+def _head(transcript: Transcript) -> bytes:
+    content = Content(customer_id=transcript.customer_id, conversation_id=transcript.conversation_id, messages=())
+    return _encoder.encode(content).removesuffix(_END)
 
 
 def sha256(content: bytes) -> str:
@@ -233,10 +304,9 @@ def words_of(text: str) -> set[str]:
 
 
 def words_said(messages: Iterable[Message]) -> tuple[str, ...]:
-    """Every word that a transcript of these messages can be found by."""
+    """Every word that a transcript of these messages can be found by. Reads them to the end."""
     said: set[str] = set()
     for message in messages:
-        said |= words_of(message.text)
-        if len(said) > MOST_WORDS:
-            break
+        if len(said) <= MOST_WORDS:
+            said |= words_of(message.text)
     return tuple(sorted(said)[:MOST_WORDS])

@@ -8,6 +8,7 @@ from chassis import auth
 from chassis.auth import Role
 from contracts.disclosures import Scope, scope_of
 from services.transcripts import actions
+from services.transcripts.actions import Take
 from services.transcripts.bootstrap import context
 from services.transcripts.model import Message, Transcript
 from services.transcripts.schemas import (
@@ -63,14 +64,16 @@ def show_transcript(transcript_id: str) -> TranscriptReply:
 @auth.require_role(*OPERATORS, "visitor")
 def show_messages(transcript_id: str, query: MessagesQuery) -> MessagesReply:
     """The words alone, in order; a visitor gets those of the conversation they took part in."""
-    return messages_reply(*_shown(transcript_id), after=query.after, limit=query.limit)
+    return messages_reply(*_shown(transcript_id, take=actions.page_of(query.after, query.limit)))
 
 
-def _shown(transcript_id: str) -> tuple[Transcript, Sequence[Message]]:
-    caller, store = auth.caller(), context().store
+def _shown(transcript_id: str, *, take: Take = list) -> tuple[Transcript, Sequence[Message]]:
+    customer_id, caller, store = auth.customer(), auth.caller(), context().store
     if caller.role == "visitor":
-        return actions.show_own_transcript(auth.customer(), transcript_id, visitor_id=caller.subject, store=store)
-    return actions.show_transcript(auth.customer(), transcript_id, store=store)
+        return actions.show_own_transcript(
+            customer_id, transcript_id, visitor_id=caller.subject, store=store, take=take
+        )
+    return actions.show_transcript(customer_id, transcript_id, store=store, take=take)
 
 
 @disclosed.get("")

@@ -181,8 +181,7 @@ def transcript_reply(transcript: Transcript, messages: Sequence[Message]) -> Tra
     )
 
 
-def messages_reply(transcript: Transcript, messages: Sequence[Message], *, after: int, limit: int) -> MessagesReply:
-    page = messages[after : after + limit]
+def messages_reply(transcript: Transcript, page: Sequence[Message]) -> MessagesReply:
     return MessagesReply(messages=_replies(page), last_seq=transcript.last_seq)
 
 

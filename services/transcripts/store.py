@@ -1,7 +1,8 @@
 """Where transcripts, messages and archives are kept; the customer is part of every question asked of it."""
 
+import hashlib
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import singledispatch
 from typing import Any
@@ -41,6 +42,10 @@ Document = dict[str, Any]
 
 DUPLICATE_KEY = 11000
 COMPRESSION_LEVEL = 9
+BLOCK_SIZE = 128 * 1024
+"""How much of an archive is unpacked at a time."""
+PAGE = 200
+"""How many messages are read at a time: of a long conversation, all of them at once are hundreds of megabytes."""
 PART_SIZE = 4 * 1024 * 1024
 """MongoDB keeps no document over 16 MiB, and an archive may be larger."""
 
@@ -170,8 +175,8 @@ class TranscriptStore:
                 # A first fact was noted at the same time: it is there now, and goes in the next round.
                 continue
 
-    def put_right(self, customer_id: str, conversation_id: str, *, messages: Sequence[Message], last_seq: int) -> bool:
-        """Replace what is held under the ``seq`` of each of ``messages``, drop what is beyond ``last_seq``.
+    def put_right(self, customer_id: str, conversation_id: str, *, messages: Sequence[Message]) -> bool:
+        """Replace what is held under the ``seq`` of each of ``messages``.
 
         False, and nothing written, if the conversation is erased.
         """
@@ -183,13 +188,16 @@ class TranscriptStore:
         def work(session: ClientSession) -> bool:
             if not self._hold(customer_id, conversation_id, session=session):
                 return False
-            if replacements:
-                self._messages.bulk_write(replacements, session=session)
-            beyond = {"$or": [{"seq": {"$gt": last_seq}}, {"seq": {"$lt": 1}}]}
-            self._messages.delete_many(key | beyond, session=session)
+            self._messages.bulk_write(replacements, session=session)
             return True
 
         return self._unless_taken(work)
+
+    @mongo.unavailable()
+    def drop_beyond(self, customer_id: str, conversation_id: str, *, last_seq: int) -> None:
+        """Drop what is held under a ``seq`` that the conversation does not have."""
+        key = {"customer_id": customer_id, "conversation_id": conversation_id}
+        self._messages.delete_many(key | {"$or": [{"seq": {"$gt": last_seq}}, {"seq": {"$lt": 1}}]})
 
     def _hold(self, customer_id: str, conversation_id: str, *, session: ClientSession) -> bool:
         """Keep the conversation from being erased while the transaction writes; False if it is erased."""
@@ -206,11 +214,19 @@ class TranscriptStore:
             except BulkWriteError as error:
                 _only_duplicates(error)
 
+    def messages(self, customer_id: str, conversation_id: str) -> Iterator[Message]:
+        """The live ones, in order, of which no more than a page is held."""
+        after = -sys.maxsize
+        # Each page is a question of its own: a cursor would have to be read to its end within the time of one.
+        while page := self.messages_after(customer_id, conversation_id, after, limit=PAGE):
+            yield from page
+            after = page[-1].seq
+
     @mongo.unavailable()
-    def messages(self, customer_id: str, conversation_id: str) -> list[Message]:
-        """The live ones, in order."""
-        key = {"customer_id": customer_id, "conversation_id": conversation_id}
-        found = self._messages.find(key, MESSAGE_FIELDS, sort=[("seq", ASCENDING)])
+    def messages_after(self, customer_id: str, conversation_id: str, after: int, *, limit: int) -> list[Message]:
+        """The live ones with a ``seq`` beyond ``after``, in order."""
+        which = {"customer_id": customer_id, "conversation_id": conversation_id, "seq": {"$gt": after}}
+        found = self._messages.find(which, MESSAGE_FIELDS, sort=[("seq", ASCENDING)], limit=limit)
         return msgspec.convert(list(found), list[Message])
 
     @mongo.unavailable()
@@ -308,19 +324,12 @@ class TranscriptStore:
         found = self._transcripts.find(which, {"words": False}, sort=by_age, limit=limit)
         return [_transcript(document) for document in found]
 
-    def put_archive(self, transcript: Transcript, content: bytes, *, now: datetime) -> Archive:
+    def put_archive(self, transcript: Transcript, content: Iterable[bytes], *, now: datetime) -> Archive:
         """Compress and keep ``content``. It is nobody's archive before ``move_to_archive``.
 
         Raises ``TranscriptNotFound`` if the transcript is erased: no part is left behind then.
         """
-        compressed = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(content)
-        archive = Archive(
-            compressed_digest=sha256(compressed),
-            content_digest=sha256(content),
-            compressed_size=len(compressed),
-            content_size=len(content),
-            archived_at=now,
-        )
+        compressed, archive = _compressed(content, now=now)
         key = _archive_key(transcript, archive)
         for part, start in enumerate(range(0, len(compressed), PART_SIZE)):
             data = Binary(compressed[start : start + PART_SIZE])
@@ -338,19 +347,16 @@ class TranscriptStore:
         return self._unless_taken(work)
 
     @mongo.unavailable()
-    def content_of(self, transcript: Transcript, archive: Archive) -> bytes:
-        """What was archived, to the byte. Raises ``TranscriptDamaged`` if it is anything else."""
+    def content_of(self, transcript: Transcript, archive: Archive) -> Iterator[bytes]:
+        """What was archived, to the byte, block by block.
+
+        Raises ``TranscriptDamaged`` if it is anything else, after the last block if not before.
+        """
         parts = self._archives.find(_archive_key(transcript, archive), {"data": True}, sort=[("part", ASCENDING)])
         compressed = b"".join(part["data"] for part in parts)
         if sha256(compressed) != archive.compressed_digest:
             raise TranscriptDamaged(transcript.conversation_id)
-        try:
-            content = zstandard.ZstdDecompressor().decompress(compressed, max_output_size=archive.content_size)
-        except zstandard.ZstdError as error:
-            raise TranscriptDamaged(transcript.conversation_id) from error
-        if sha256(content) != archive.content_digest:
-            raise TranscriptDamaged(transcript.conversation_id)
-        return content
+        return _decompressed(transcript, archive, compressed)
 
     def move_to_archive(self, transcript: Transcript, archive: Archive) -> bool:
         """From now on the words are in ``archive``, and the live ones gone. False if they had moved already."""
@@ -478,6 +484,38 @@ def _within(scope: Scope) -> Document:
         case PeriodScope():
             return {"opened_at": {"$gte": scope.since, "$lt": scope.until}}
     return {}
+
+
+def _compressed(content: Iterable[bytes], *, now: datetime) -> tuple[bytes, Archive]:
+    """What is kept of ``content``, which is never held whole."""
+    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compressobj()
+    digest, size, compressed = hashlib.sha256(), 0, bytearray()
+    for piece in content:
+        digest.update(piece)
+        size += len(piece)
+        compressed += compressor.compress(piece)
+    compressed += compressor.flush()
+    kept = bytes(compressed)
+    archive = Archive(
+        compressed_digest=sha256(kept),
+        content_digest=digest.hexdigest(),
+        compressed_size=len(kept),
+        content_size=size,
+        archived_at=now,
+    )
+    return kept, archive
+
+
+def _decompressed(transcript: Transcript, archive: Archive, compressed: bytes) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    try:
+        for block in zstandard.ZstdDecompressor().read_to_iter(compressed, write_size=BLOCK_SIZE):
+            digest.update(block)
+            yield block
+    except zstandard.ZstdError as error:
+        raise TranscriptDamaged(transcript.conversation_id) from error
+    if digest.hexdigest() != archive.content_digest:
+        raise TranscriptDamaged(transcript.conversation_id)
 
 
 def _archive_key(transcript: Transcript, archive: Archive) -> Document:

@@ -308,7 +308,7 @@ def test_archiving_twice_changes_nothing(context: Context, store: TranscriptStor
 def test_a_job_that_died_before_its_archive_counted_is_finished_by_the_next(context: Context, store: TranscriptStore):
     dialogue = Dialogue()
     live = sealed(dialogue, store=store)
-    store.put_archive(live, b"what another release would write", now=NOW)
+    store.put_archive(live, [b"what another release", b" would write"], now=NOW)
     assert archive_everything(store) == 1
     assert context.database["archives"].count_documents({}) == 1
     assert len(texts(dialogue, store=store)) == 3
@@ -317,7 +317,7 @@ def test_a_job_that_died_before_its_archive_counted_is_finished_by_the_next(cont
 def test_of_two_jobs_that_meet_one_moves_the_words(store: TranscriptStore):
     dialogue = Dialogue()
     live = sealed(dialogue, store=store)
-    archive = store.put_archive(live, b"not read", now=NOW)
+    archive = store.put_archive(live, [b"not read"], now=NOW)
     assert actions.archive_transcript(live, store=store, now=NOW)
     assert not store.move_to_archive(live, archive)
     assert len(texts(dialogue, store=store)) == 3

@@ -15,7 +15,7 @@ def chat_client(context: Context) -> ChatClient:
 def test_all_messages_are_fetched_page_by_page(chat: ChatServer, chat_client: ChatClient):
     dialogue = Dialogue([f"text {number}" for number in range(2 * PAGE + 1)])
     chat.hold(dialogue)
-    fetched = chat_client.messages(dialogue.customer_id, dialogue.conversation_id)
+    fetched = list(chat_client.messages(dialogue.customer_id, dialogue.conversation_id))
     assert [message.text for message in fetched] == [message.text for message in dialogue.messages]
     assert fetched[0].sent_at == dialogue.messages[0].sent_at
     assert {after for _, after in chat.questions} == {0, PAGE, 2 * PAGE, 2 * PAGE + 1}
@@ -36,4 +36,4 @@ def test_chat_that_fails_or_refuses_us_is_unavailable(chat: ChatServer, chat_cli
     dialogue = Dialogue()
     chat.instead[dialogue.conversation_id] = status
     with pytest.raises(ServiceUnavailable):
-        chat_client.messages(dialogue.customer_id, dialogue.conversation_id)
+        list(chat_client.messages(dialogue.customer_id, dialogue.conversation_id))

@@ -112,7 +112,7 @@ def test_another_conversation_and_the_same_of_another_customer_stay(store, datab
     seal(mine, store)
     seal(other, store)
     erase(mine, store)
-    assert len(store.messages(other.customer_id, other.conversation_id)) == 3
+    assert len(list(store.messages(other.customer_id, other.conversation_id))) == 3
     assert store.get(other.customer_id, other.conversation_id).visitor_name == "Vera"
 
 
@@ -179,7 +179,7 @@ def test_an_archiver_that_slept_through_an_erasure_leaves_no_part_behind(store, 
     dialogue = Dialogue()
     seal(dialogue, store)
     transcript = store.get(dialogue.customer_id, dialogue.conversation_id)
-    content = packed(transcript, store.messages(dialogue.customer_id, dialogue.conversation_id))
+    content = list(packed(transcript, store.messages(dialogue.customer_id, dialogue.conversation_id)))
     erase(dialogue, store)
 
     with pytest.raises(TranscriptNotFound):

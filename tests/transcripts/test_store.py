@@ -1,12 +1,13 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
 from pymongo.errors import BulkWriteError
 
 from services.transcripts import actions
 from services.transcripts.bootstrap import Context
 from services.transcripts.model import Place, Search, TranscriptNotFound
-from services.transcripts.store import TranscriptStore
+from services.transcripts.store import PAGE, TranscriptStore
 from tests.transcripts.builders import BEGINNING, Dialogue
 
 NOW = BEGINNING + timedelta(hours=1)
@@ -61,7 +62,7 @@ def test_a_conversation_belongs_to_one_customer_for_ever(store: TranscriptStore)
 def test_messages_of_two_customers_never_meet(store: TranscriptStore):
     mine, theirs = Dialogue(["mine"]), Dialogue(["theirs"], customer_id="other")
     store.add_messages([mine.messages[0], theirs.messages[0]])
-    assert store.messages("acme", theirs.conversation_id) == []
+    assert list(store.messages("acme", theirs.conversation_id)) == []
     assert [message.text for message in store.messages("acme", mine.conversation_id)] == ["mine"]
 
 
@@ -70,6 +71,15 @@ def test_a_message_keeps_the_words_with_which_it_came_first(store: TranscriptSto
     store.add_messages([dialogue.messages[0]])
     store.add_messages([dialogue.with_other_words(1, "second")])
     assert [message.text for message in store.messages("acme", dialogue.conversation_id)] == ["first"]
+
+
+def test_all_messages_are_read_in_order_page_by_page(store: TranscriptStore):
+    dialogue = Dialogue([f"text {number}" for number in range(2 * PAGE)])
+    store.add_messages([*reversed(dialogue.messages), msgspec.structs.replace(dialogue.messages[0], seq=-1)])
+    assert [message.seq for message in store.messages("acme", dialogue.conversation_id)] == [
+        -1,
+        *range(1, 2 * PAGE + 1),
+    ]
 
 
 def test_a_seal_happens_once_and_is_announced_once(context: Context, store: TranscriptStore):
