@@ -38,6 +38,35 @@ def test_a_process_that_ends_sends_everybody_elsewhere_and_waits_for_nobody(worl
         assert gateway.surprises() == []
 
 
+@pytest.fixture
+def empty_world(amqp_url: str) -> Iterator[World]:
+    with World(amqp_url).turning() as turning:
+        yield turning
+
+
+def test_a_copy_that_fails_on_its_way_is_cut_off_and_taken_by_nobody_for_a_whole_one(
+    empty_world: World, tmp_path: Path
+):
+    world = empty_world
+    told = {"department": None, "opened_at": "2026-01-01T00:00:00Z", "closed_at": None}
+    with Gateway(world, tmp_path).serving() as gateway:
+
+        def copied() -> requests.Response:
+            path, headers = f"{gateway.base_url}/api/v1/widget/copy", {"Authorization": "Bearer visitor-token"}
+            return requests.get(path, headers=headers, timeout=30)
+
+        world.say(world.conversation(**told), "a word")
+        whole = copied()
+        assert whole.headers["Transfer-Encoding"] == "chunked"
+        assert [one["messages"][0]["text"] for one in whole.json()["conversations"]] == ["a word"]
+
+        # Its transcript is not to be had.
+        world.conversation(is_sealed=True, **told)
+        for _ in range(2):
+            with pytest.raises(requests.exceptions.ChunkedEncodingError):
+                copied()
+
+
 def test_nine_tenths_full_is_full_and_http_still_answers(world: World, tmp_path: Path):
     with Gateway(world, tmp_path, connections=20).serving() as gateway:
         sockets = [gateway.socket() for _ in range(18)]

@@ -203,6 +203,16 @@ class World:
             mine = named | {"customer_id": self.customer_id}
             return {"visitors": [mine if token == "visitor-token" else None for token in request.json["tokens"]]}
 
+        @app.get("/internal/v1/own-data")
+        def own_data() -> Any:
+            visitor = {"visitor_id": "visitor-1", "name": "V", "created_at": "2026-01-01T00:00:00Z"}
+            return {"visitor": visitor, "visits": [], "consents": [], "captures": {}}
+
+        @app.get("/internal/v1/responses")
+        @app.get("/internal/v1/own-responses")
+        def responses() -> Any:
+            return {"responses": [], "next": None}
+
         @app.get("/internal/v1/conversations")
         def conversations() -> Any:
             status = request.args.get("status")

@@ -97,8 +97,8 @@ def confirm(token: str) -> Response:
         # Each is begun once however often it is asked, so whoever dies in between may do all of it again.
         erasures = [here.chat.ask_erasure(visitor, "asked")["erasure_id"] for visitor in visitors]
         return _confirmed(here.inquiries.set_done(token, erasures))
-    response = _copy(found, list(_copies(visitors, here)))
-    here.inquiries.set_done(token, [])
+    response = own_data.copy_answer(f"link/{token}", _copies(token, found, visitors, here))
+    response.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
     return response
 
 
@@ -106,21 +106,24 @@ def _visitor(found: Confirmation, visitor_id: str) -> Caller:
     return Caller(service="gateway", role="visitor", customer_id=found.customer_id, subject=visitor_id)
 
 
-def _copies(visitors: list[Caller], here: Context) -> Iterator[Any]:
+def _copies(token: str, found: Confirmation, visitors: list[Caller], here: Context) -> Iterator[str]:
+    """One document with the copies of all of them. The link is used up once all of it is on its way."""
+    head = msgspec.json.encode({"email": found.email, "site": found.site_name}).decode()
+    beginning, is_begun = head.removesuffix("}") + ',"visitors":[', False
     for visitor in visitors:
+        copy = own_data.copy_of(visitor, here, indent=2)
         try:
-            yield own_data.copy_of(visitor, here)
+            first = next(copy)
         except RemoteProblem as error:
             # Erased meanwhile, or before: then there is nothing of them.
             if error.status != 404:
                 raise
-
-
-def _copy(found: Confirmation, copies: list[Any]) -> Response:
-    content = msgspec.json.encode({"email": found.email, "site": found.site_name, "visitors": copies})
-    response = Response(msgspec.json.format(content, indent=2), mimetype="application/json")
-    response.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
-    return response
+            continue
+        yield (",\n" if is_begun else beginning) + first
+        is_begun = True
+        yield from copy
+    yield "]}" if is_begun else beginning + "]}"
+    here.inquiries.set_done(token, [])
 
 
 def _confirmed(found: Confirmation | None) -> Response:

@@ -50,13 +50,18 @@ class OwnConversationOut(Reply):
     responses: list[ResponseOut]
 
 
-class CopyOut(Reply):
-    """``responses`` are those that belong to none of the conversations."""
+class CopyHeadOut(Reply):
+    """With what a copy begins: all that is not many conversations."""
 
     made_at: datetime
     visitor: OwnVisitorOut
     visits: list[OwnVisitOut]
     consents: list[OwnConsentOut]
+
+
+class CopyOut(CopyHeadOut):
+    """``responses`` are those that belong to none of the conversations."""
+
     conversations: list[OwnConversationOut]
     responses: list[SurveyResponseOut]
 

@@ -1,9 +1,12 @@
 """What a visitor may ask about themselves, and whom it reaches."""
 
-import pytest
+import json
 
-from chassis.http import RemoteProblem
-from services.gateway.routes.own_data import RESPONSES_PAGE
+import pytest
+from gevent.event import Event
+
+from chassis.http import RemoteProblem, ServiceUnavailable
+from services.gateway.routes.own_data import COPIES_AT_ONCE, RESPONSES_PAGE, CopyTooSlow, copy_answer
 
 WIDGET = "/api/v1/widget"
 
@@ -52,11 +55,90 @@ def a_response(number, conversation_id):
     }
 
 
+def test_a_copy_is_made_conversation_by_conversation_and_no_more_of_it_than_is_read(client, visitor):
+    for number in range(3):
+        client.here.chat.add_conversation(f"c-{number}", said=1)
+
+    pieces = client.get(f"{WIDGET}/copy", headers=visitor).iter_encoded()
+
+    read, asked = [], []
+    for piece in pieces:
+        read.append(piece)
+        asked.append(len(client.here.chat.asked_after))
+    assert asked == [0, 2, 4, 6, 6, 6]
+    assert len(json.loads(b"".join(read))["conversations"]) == 3
+
+
+def test_a_copy_that_fails_in_the_middle_is_no_document_and_keeps_no_place(client, visitor):
+    for number in range(2):
+        client.here.chat.add_conversation(f"c-{number}", said=1)
+    pieces = client.get(f"{WIDGET}/copy", headers=visitor).iter_encoded()
+    read = [next(pieces), next(pieces)]
+
+    client.here.chat.failure = ServiceUnavailable("chat")
+    with pytest.raises(ServiceUnavailable):
+        read.extend(pieces)
+
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(b"".join(read))
+    client.here.chat.failure = None
+    assert len(client.get(f"{WIDGET}/copy", headers=visitor).json["conversations"]) == 2
+
+
+def test_what_fails_before_the_copy_begins_is_told_with_its_status(client, visitor):
+    client.here.chat.own_data = refused
+    assert client.get(f"{WIDGET}/copy", headers=visitor).status_code == 404
+    del client.here.chat.own_data
+    assert client.get(f"{WIDGET}/copy", headers=visitor).status_code == 200
+
+
+def refused(caller):
+    raise RemoteProblem(404, {"code": "not-found"})
+
+
+def test_one_copy_at_a_time_is_made_for_a_visitor(client, visitor):
+    first = client.get(f"{WIDGET}/copy", headers=visitor)
+    second = client.get(f"{WIDGET}/copy", headers=visitor)
+    assert (second.status_code, second.headers["Retry-After"]) == (429, "10")
+
+    first.close()
+    assert client.get(f"{WIDGET}/copy", headers=visitor).json["conversations"] == []
+
+
+def test_a_few_copies_are_made_at_a_time_and_others_are_to_come_back(client):
+    def copy(number):
+        client.here.chat.add_visitor(f"token-{number}", visitor_id=f"visitor-{number}")
+        return client.get(f"{WIDGET}/copy", headers={"Authorization": f"Bearer token-{number}"})
+
+    under_way = [copy(number) for number in range(COPIES_AT_ONCE)]
+    refusal = copy(COPIES_AT_ONCE)
+    assert {answer.status_code for answer in under_way} == {200}
+    assert (refusal.status_code, refusal.json["code"], refusal.headers["Retry-After"]) == (503, "unavailable", "10")
+
+    for answer in under_way:
+        answer.close()
+    assert copy(COPIES_AT_ONCE).json["conversations"] == []
+
+
+def test_who_does_not_read_on_loses_their_place():
+    def pieces():
+        yield "{"
+        Event().wait()
+
+    body = copy_answer("somebody", pieces(), seconds=0.01).iter_encoded()
+    with pytest.raises(CopyTooSlow):
+        list(body)
+    copy_answer("somebody", iter("{}")).close()
+
+
 def test_copies_are_not_made_without_end(make_client):
     client = make_client(copies_per_minute=2)
     client.here.chat.add_visitor("visitor-token")
     headers = {"Authorization": "Bearer visitor-token"}
-    answers = [client.get(f"{WIDGET}/copy", headers=headers).status_code for _ in range(3)]
+    answers = []
+    for _ in range(3):
+        with client.get(f"{WIDGET}/copy", headers=headers) as answer:
+            answers.append(answer.status_code)
     assert answers == [200, 200, 429]
 
 

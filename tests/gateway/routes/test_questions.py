@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from chassis.http import RemoteProblem, ServiceUnavailable
 from services.gateway.clients import Confirmation
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -66,6 +69,63 @@ def test_to_look_at_a_link_does_nothing_and_to_follow_it_begins_each_erasure(cli
     assert all(b'data-outcome="erasure"' in page.data for page in pages)
     assert client.here.inquiries.done == [TOKEN]
     assert len(client.here.chat.erasures) == 1
+
+
+@pytest.fixture
+def mailed(client):
+    """Two visitors have given the address to which the link to a copy was mailed."""
+    client.here.surveys.by_address["vera@post.example"] = ["visitor-1", "visitor-2"]
+    for number in (1, 2):
+        client.here.chat.add_conversation(f"c-{number}", visitor_id=f"visitor-{number}", said=1)
+    client.here.inquiries.links[TOKEN] = Confirmation(
+        email="vera@post.example", wish="copy", customer_id="customer-1", site_name='The "Shop"'
+    )
+    return client.here
+
+
+def follow(client):
+    return client.post(f"/privacy/confirm/{TOKEN}", headers=OURS)
+
+
+def test_a_copy_is_of_all_who_gave_the_address_and_is_given_once(client, mailed):
+    copy = follow(client)
+
+    assert (copy.json["email"], copy.json["site"]) == ("vera@post.example", 'The "Shop"')
+    found = [
+        (one["visitor"]["visitor_id"], one["conversations"][0]["conversation_id"]) for one in copy.json["visitors"]
+    ]
+    assert found == [("visitor-1", "c-1"), ("visitor-2", "c-2")]
+    assert "my-data.json" in copy.headers["Content-Disposition"]
+    assert mailed.inquiries.done == [TOKEN]
+    assert b'data-outcome="done"' in follow(client).data
+
+
+def test_a_copy_that_was_cut_off_is_no_document_and_does_not_use_up_its_link(client, mailed):
+    pieces = follow(client).iter_encoded()
+    read = [next(pieces), next(pieces)]
+    mailed.chat.failure = ServiceUnavailable("chat")
+    with pytest.raises(ServiceUnavailable):
+        read.extend(pieces)
+
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(b"".join(read))
+    assert mailed.inquiries.done == []
+    mailed.chat.failure = None
+    assert len(follow(client).json["visitors"]) == 2
+
+
+@pytest.mark.parametrize("erased", [{"visitor-1"}, {"visitor-2"}, {"visitor-1", "visitor-2"}])
+def test_a_copy_has_nothing_of_those_who_are_erased(client, mailed, erased):
+    own_data = mailed.chat.own_data
+
+    def own_data_unless_erased(caller):
+        if caller.subject in erased:
+            raise RemoteProblem(404, {"code": "not-found"})
+        return own_data(caller)
+
+    mailed.chat.own_data = own_data_unless_erased
+    found = {one["visitor"]["visitor_id"] for one in follow(client).json["visitors"]}
+    assert found == {"visitor-1", "visitor-2"} - erased
 
 
 def test_a_link_that_nobody_mailed_is_not_found(client):
