@@ -197,8 +197,10 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Message)
 _END = b"]}"
-_BETWEEN = b'},{"'
-"""What stands between two messages and nowhere else: in a text there is a backslash before the quotation mark."""
+_OPENING = b'{"seq":'
+_BETWEEN = b"}," + _OPENING
+"""What stands between two messages and nowhere else: before a quotation mark in a text is a backslash, and no name
+follows the one at its end."""
 
 
 def checked(messages: Iterable[Message], last_seq: int, digest: str) -> Iterator[Message]:
@@ -270,7 +272,7 @@ def _documents(head: bytes, content: Iterable[bytes]) -> Iterator[bytes]:
     piece = first[len(head) :]
     for following in pieces:
         yield piece + b"}"
-        piece = b'{"' + following
+        piece = _OPENING + following
     if not piece.endswith(_END):
         raise msgspec.DecodeError("no end")
     if piece != _END:

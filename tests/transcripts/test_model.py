@@ -61,7 +61,7 @@ def unpacked(dialogue: Dialogue, *content: bytes) -> list[Message]:
     return list(model.unpacked(a_transcript_of(dialogue), content))
 
 
-MARKS = ["Grüße 🎁", "line\nbreak", "null\x00byte", '},{"seq":2', "]}", '"}],{"', "\\", '\\"},{\\"seq']
+MARKS = ["Grüße 🎁", "line\nbreak", "null\x00byte", '},{"seq":2', "]}", "},{", '"}],{"', "\\", '\\"},{\\"seq']
 
 
 @pytest.mark.parametrize("texts", [[], ["one"], MARKS], ids=len)
