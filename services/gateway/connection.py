@@ -28,6 +28,8 @@ SEND_BUFFER = 128 * 1024
 OUTBOX_FRAMES = 256
 OUTBOX_BYTES = 512 * 1024
 ROOMY_BYTES = 64 * 1024
+# What was on its way when we said goodbye. Beyond it nobody looks for the client's own.
+AFTER_GOODBYE = 64 * 1024
 # Pings, fragments and the like: more than these are no conversation but an attack.
 SCRAPS_PER_SECOND, SCRAPS_AT_ONCE = 50.0, 300.0
 
@@ -49,6 +51,7 @@ class Connection:
         self._is_writing = False
         self._is_over = False
         self._pinged_at = 0.0
+        self._after_goodbye = 0
         self._scraps = TokenBucket(SCRAPS_PER_SECOND, SCRAPS_AT_ONCE, now=self.heard_at)
 
     def open(self) -> None:
@@ -66,7 +69,7 @@ class Connection:
         """What the client says, until it is gone or one of us has closed."""
         while True:
             # A ping is answered before what came with it is looked at, which may take a while.
-            self._flush_protocol()
+            self._answer_pings()
             for event in self._protocol.events_received():
                 text = self._text_in(event) if isinstance(event, Frame) else None
                 if text is not None and not self.is_closing:
@@ -75,10 +78,12 @@ class Connection:
                 self._linger()
                 return
             data = self._sock.recv(READ_SIZE)
+            # gevent turns to the others when one has to wait, and who sends without pause never lets us wait.
+            gevent.sleep(0)
             if not data:
                 return
             self.heard_at = time.monotonic()
-            self._protocol.receive_data(data)
+            self._look_at(data)
 
     def send(self, data: bytes) -> None:
         """Send one or more encoded frames, now or as soon as the client takes them."""
@@ -114,6 +119,20 @@ class Connection:
         self._flush_protocol()
         # Who reads slowly needs longer to get as far as our goodbye.
         gevent.spawn_later(SEND_SECONDS if self._outbox else CLOSE_SECONDS, self._hang_up)
+
+    def _answer_pings(self) -> None:
+        if self.is_closing:
+            # After our goodbye there is nothing to say, and nobody may be there to take it.
+            self._protocol.data_to_send()
+        else:
+            self._flush_protocol()
+
+    def _look_at(self, data: bytes) -> None:
+        if self.is_closing:
+            self._after_goodbye += len(data)
+        # The rest is read all the same, or the client would not get as far as our goodbye.
+        if self._after_goodbye <= AFTER_GOODBYE:
+            self._protocol.receive_data(data)
 
     def _text_in(self, frame: Frame) -> str | None:
         """The text that ``frame`` completes, if it does."""

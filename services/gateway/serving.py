@@ -65,6 +65,8 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
         self._waiting.discard(sock)
+        # Who sends one request behind the other is never waited for: here the others have their turn.
+        gevent.sleep(0)
         super().handle_request(listener_name, req, sock, addr)
         self._waiting.add(sock)
         if not self.alive:

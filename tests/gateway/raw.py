@@ -1,6 +1,7 @@
 """A client whose every byte is chosen: for what a library would never send."""
 
 import json
+import re
 import socket
 import struct
 
@@ -60,6 +61,12 @@ class Raw:
         while b"\r\n\r\n" not in head:
             head += self._exactly(1)
         return int(head.split()[1]), head
+
+    def whole_answer(self) -> bytes:
+        """The body of an HTTP response that says how long it is."""
+        _, head = self.answer()
+        [length] = re.findall(rb"(?i)^content-length: (\d+)", head, re.MULTILINE)
+        return self._exactly(int(length))
 
     def __enter__(self) -> "Raw":
         return self

@@ -1,5 +1,8 @@
 """How a real gateway process ends, and how it says that it is full."""
 
+import os
+import re
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +12,10 @@ import pytest
 import requests
 
 from chassis.testing import eventually
+from tests.gateway.raw import Raw
 from tests.gateway.world import Gateway, Socket, World
+
+FLOOD = 100
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +114,35 @@ def test_many_sockets_that_come_at_once_are_all_served(world: World, tmp_path: P
             waiting = [pool.submit(seen, number) for number in range(200)]
             world.say(cid)
             assert {one.result(60) for one in waiting} == {1}
+
+
+def test_who_does_not_wait_for_answers_keeps_nobody_else_from_theirs(world: World, tmp_path: Path):
+    with (
+        Gateway(world, tmp_path).serving() as gateway,
+        Raw(gateway) as first,
+        Raw(gateway) as flood,
+        Raw(gateway) as last,
+    ):
+        everybody = (first, flood, last)
+        for raw in everybody:
+            # Whoever was answered once has a greenlet that waits for more.
+            raw.sock.sendall(asking("/ready"))
+            raw.whole_answer()
+        [worker] = gateway.workers()
+        os.kill(worker, signal.SIGSTOP)
+        # So all of it is there before any of it is looked at, whomever the hub turns to first.
+        first.sock.sendall(asking("/metrics"))
+        flood.sock.sendall(asking("/health") * FLOOD)
+        last.sock.sendall(asking("/metrics"))
+        os.kill(worker, signal.SIGCONT)
+        counts = [health_checks(raw.whole_answer()) for raw in (first, last)]
+        assert max(counts) < FLOOD
+
+
+def asking(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+
+def health_checks(metrics: bytes) -> float:
+    counted = re.search(rb'^velaro_http_requests_total{.*route="/health".*} (.+)$', metrics, re.MULTILINE)
+    return float(counted[1]) if counted else 0

@@ -282,6 +282,11 @@ class Gateway:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
 
+    def workers(self) -> list[int]:
+        """The processes that serve."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
     @property
     def socket_url(self) -> str:
         return self.base_url.replace("http", "ws", 1) + "/ws/v1"

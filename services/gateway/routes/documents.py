@@ -16,6 +16,10 @@ from services.gateway.sockets import PATH, REFUSED, VERSION
 
 blueprint = APIBlueprint("documents", __name__, template_folder="../templates")
 
+KEPT = "gateway.docs"
+NONCE = "[nonce]"
+"""Where the nonce of each answer goes in the page that is kept."""
+
 REFUSALS = {
     400: ("malformed", "This is not a WebSocket handshake."),
     403: ("cross-site", "The page that asks is not one of ours."),
@@ -60,9 +64,17 @@ def asyncapi_document() -> Response:
 def docs() -> Response:
     """Both documents, for people."""
     nonce = secrets.token_urlsafe(16)
-    document = asyncapi.document(context().settings.public_url)
-    page = render_template("docs.html", openapi=current_app.spec, asyncapi=document, nonce=nonce)  # type: ignore[attr-defined]
-    return set_policy(make_response(page), "default-src 'none'", f"style-src 'nonce-{nonce}'")
+    page = make_response(_docs_page().replace(NONCE, nonce))
+    return set_policy(page, "default-src 'none'", f"style-src 'nonce-{nonce}'")
+
+
+def _docs_page() -> str:
+    """The page without its nonce. It is made once: that takes longer than hundreds of other answers."""
+    kept = current_app.extensions
+    if KEPT not in kept:
+        document = asyncapi.document(context().settings.public_url)
+        kept[KEPT] = render_template("docs.html", openapi=current_app.spec, asyncapi=document, nonce=NONCE)  # type: ignore[attr-defined]
+    return str(kept[KEPT])
 
 
 @blueprint.get(PATH)

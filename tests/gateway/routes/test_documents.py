@@ -1,5 +1,7 @@
 import re
 
+from flask import template_rendered
+
 PARAMETER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 NOT_FOR_PROGRAMS = {
     "static",
@@ -52,6 +54,17 @@ def test_the_page_shows_every_operation_and_frame_and_loads_nothing(client):
     assert "4408" in page.text
     assert "https://" not in page.text
     assert "script-src" not in page.headers["Content-Security-Policy"]
+
+
+def test_the_page_is_made_once_and_has_a_nonce_of_its_own_each_time(client):
+    made = []
+    template_rendered.connect(lambda _app, template, **_: made.append(template.name), client.application, weak=False)
+    pages = [client.get("/api/docs") for _ in range(2)]
+    nonces = [re.search("'nonce-(.+?)'", page.headers["Content-Security-Policy"])[1] for page in pages]
+    assert made == ["docs.html"]
+    assert nonces[0] != nonces[1]
+    for page, nonce in zip(pages, nonces, strict=True):
+        assert f'<style nonce="{nonce}">' in page.text
 
 
 def test_the_asyncapi_document_is_served(client):
