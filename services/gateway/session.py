@@ -435,11 +435,13 @@ class Session:
         """Send what is missing, in order, page by page, while live messages wait."""
         _catch_ups.inc()
         fruitless = 0
-        while view.is_catching_up and not self._connection.is_closing:
+        while view.is_catching_up and self._shows(conversation_id, view):
             before = view.begin_fetching()
             history = self._fetch(conversation_id, before)
             if view.restart_at is not None:
                 continue
+            if not self._shows(conversation_id, view):
+                return
             if history is not None:
                 self._show(conversation_id, view, history)
                 if view.last_seq > before or not view.is_catching_up:
@@ -449,8 +451,12 @@ class Session:
             if fruitless > CATCH_UP_ATTEMPTS:
                 self.close(Closing.NO_HISTORY)
             gevent.sleep(0.05 * 2**fruitless)
-        if self.views.get(conversation_id) is view and not self._connection.is_closing:
+        if self._shows(conversation_id, view):
             self._let_go(conversation_id, view)
+
+    def _shows(self, conversation_id: str, view: View) -> bool:
+        """Whether it is still shown: while one waited for something, it may have been erased."""
+        return self.views.get(conversation_id) is view and not self._connection.is_closing
 
     def _fetch(self, conversation_id: str, after: int) -> History | None:
         with self._here.catching_up:
@@ -467,6 +473,8 @@ class Session:
         view.known_seq = max(view.known_seq, history.last_seq)
         for chunk, last_seq in _chunks(conversation_id, view.last_seq, history):
             self._connection.await_room()
+            if not self._shows(conversation_id, view):
+                return
             self.send(chunk)
             view.shown_up_to(last_seq)
         if ready := view.release():

@@ -385,6 +385,29 @@ def test_a_visitor_hears_of_the_erasure_of_what_is_over(context):
     assert [frame["status"] for frame in connection.sent[1:]] == ["active", "closed", "erased"]
 
 
+def test_what_chat_has_answered_by_then_is_not_shown_after_the_erasure(context):
+    context.chat.add_conversation(said=2, **MINE)
+    messages = context.chat.messages
+
+    def answer_too_late(*of, **how):
+        found = messages(*of, **how)
+        context.fanout.hear(erased())
+        return found
+
+    context.chat.messages = answer_too_late
+    session, connection = a_session(context, SYNC | {"after": 0}, lambda: None)
+    run(session)
+    assert [(frame["type"], frame.get("status")) for frame in connection.sent[1:]] == [("conversation", "erased")]
+
+
+def test_what_waits_for_a_slow_client_is_not_shown_after_the_erasure(context):
+    context.chat.add_conversation(said=2, **MINE)
+    session, connection = a_session(context, SYNC | {"after": 0}, lambda: None)
+    connection.await_room = lambda: context.fanout.hear(erased())
+    run(session)
+    assert [(frame["type"], frame.get("status")) for frame in connection.sent[1:]] == [("conversation", "erased")]
+
+
 def test_of_what_was_over_before_they_came_a_visitor_keeps_what_they_look_at(context):
     for conversation_id in ("seen", "later", "never"):
         context.chat.add_conversation(conversation_id, said=2, **MINE | {"status": "closed"})
