@@ -12,6 +12,7 @@ from chassis.http import RemoteProblem
 from chassis.problems import Problem
 from services.gateway.assets import NotBuilt
 from services.gateway.bootstrap import SERVICE, Context, bootstrap
+from services.gateway.clients import OutOfReach
 from services.gateway.commands import CommandRefused
 from services.gateway.lifecycle import Lifecycle
 from services.gateway.routes import (
@@ -37,7 +38,7 @@ from services.gateway.routes import (
 from services.gateway.session import Surroundings
 from services.gateway.sockets import Sockets
 
-PROBLEMS: dict[type[Exception], tuple[int, str]] = {NotBuilt: (503, "not-built")}
+PROBLEMS: dict[type[Exception], tuple[int, str]] = {NotBuilt: (503, "not-built"), OutOfReach: (403, "forbidden")}
 
 REFUSALS = {
     "not-found": 404,

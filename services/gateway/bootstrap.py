@@ -194,7 +194,7 @@ def _on_the_bus(
         chat=chat,
         transcripts=transcripts,
         surveys=surveys,
-        history=HistoryReader(chat=chat, transcripts=transcripts),
+        history=HistoryReader(chat=chat, transcripts=transcripts, accounts=accounts, audit=audit),
         bus=bus,
         listener=listener,
         fanout=fanout,

@@ -1,5 +1,6 @@
 """What one socket's client may say, and what it is told: frames in, commands out; events in, frames out."""
 
+import inspect
 import random
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -25,6 +26,7 @@ from services.gateway.clients import (
     ChatClient,
     History,
     HistoryReader,
+    OutOfReach,
     PolicyClient,
     StoredMessage,
 )
@@ -174,7 +176,7 @@ class Session:
 
     def _is_session_live(self) -> bool:
         """Whether an operator is still signed in; if that ends from now on, we are told."""
-        return self.session_id is None or _aside(partial(self._here.accounts.is_live, self._caller))
+        return self.session_id is None or _aside(partial(self._here.accounts.current, self._caller)) is not None
 
     def _get_ready(self, standings: list[frames.Standing]) -> None:
         for standing in standings:
@@ -387,7 +389,7 @@ class Session:
         if self._connection.is_closing:
             return
         try:
-            if not self._here.accounts.is_live(self._caller):
+            if self._here.accounts.current(self._caller) is None:
                 self.close(Closing.REVOKED)
         except (Unavailable, RemoteProblem):
             # Nobody can say so now. A fresh ticket will tell.
@@ -435,9 +437,10 @@ class Session:
         """Send what is missing, in order, page by page, while live messages wait."""
         _catch_ups.inc()
         fruitless = 0
+        act_id = new_id()
         while view.is_catching_up and self._shows(conversation_id, view):
             before = view.begin_fetching()
-            history = self._fetch(conversation_id, before)
+            history = self._fetch(conversation_id, before, act_id)
             if view.restart_at is not None:
                 continue
             if not self._shows(conversation_id, view):
@@ -458,13 +461,22 @@ class Session:
         """Whether it is still shown: while one waited for something, it may have been erased."""
         return self.views.get(conversation_id) is view and not self._connection.is_closing
 
-    def _fetch(self, conversation_id: str, after: int) -> History | None:
+    def _fetch(self, conversation_id: str, after: int, act_id: str) -> History | None:
         with self._here.catching_up:
             try:
-                return self._here.history.after(self._caller, conversation_id, after)
+                return self._here.history.after(self._caller, conversation_id, after, act_id=act_id)
+            except OutOfReach as error:
+                self._refuse(conversation_id, error)
+                return None
             except (Unavailable, RemoteProblem) as error:
                 log.info("history not fetched", conversation_id=conversation_id, reason=type(error).__name__)
                 return None
+
+    def _refuse(self, conversation_id: str, error: OutOfReach) -> None:
+        """What comes next is sealed, and not for this client: it is told so, and shown nothing more of it."""
+        self._reject(None, "forbidden", inspect.getdoc(error) or "", conversation_id=conversation_id)
+        if conversation_id in self.views:
+            self._leave(conversation_id)
 
     def _show(self, conversation_id: str, view: View, history: History) -> None:
         if view.is_state_wanted:

@@ -133,6 +133,7 @@ def some_settings(**changes: Any) -> Settings:
 def a_context(**changes: Any) -> Context:
     """A gateway whose neighbours are fakes and whose bus answers as ``bus.answer`` says."""
     settings = some_settings(**changes)
+    audit = FakeAudit()
     accounts, chat, transcripts = FakeAccounts(), FakeChat(TokenVerifier("chat", public_keys([KEY]))), FakeTranscripts()
     fanout = Fanout(
         forget_session=accounts.forget_session,
@@ -156,7 +157,7 @@ def a_context(**changes: Any) -> Context:
         "identity": FakeIdentity(),
         "policy": FakePolicy(),
         "staff": FakeStaff(),
-        "audit": FakeAudit(),
+        "audit": audit,
         "disclosures": FakeDisclosures(),
         "inquiries": FakeInquiries(),
         "chat": chat,
@@ -168,7 +169,12 @@ def a_context(**changes: Any) -> Context:
     return Context(
         settings=settings,
         tickets=Tickets("gateway", KEY),
-        history=HistoryReader(chat=chat, transcripts=transcripts),  # type: ignore[arg-type]
+        history=HistoryReader(
+            chat=chat,  # type: ignore[arg-type]
+            transcripts=transcripts,  # type: ignore[arg-type]
+            accounts=accounts,  # type: ignore[arg-type]
+            audit=audit,  # type: ignore[arg-type]
+        ),
         fanout=fanout,
         commands=commands,
         assets=Assets(settings.web_dist),

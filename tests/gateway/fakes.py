@@ -132,8 +132,10 @@ class FakeAccounts:
     def forget_session(self, session_id: str) -> None:
         self.forgotten.append(session_id)
 
-    def is_live(self, caller: Caller) -> bool:
-        return self.live
+    def current(self, caller: Caller) -> Credential | None:
+        """That of the credential under whose id the caller comes; for who has none here, a session like any other."""
+        known = {one.session_id: one for one in self.credentials.values()}
+        return known.get(caller.session_id or "", a_session(caller)) if self.live else None
 
     def sign_out(self, caller: Caller) -> None:
         self.signed_out.append(caller)
@@ -177,6 +179,16 @@ class FakeAccounts:
                 self.sites_by_key[key] = msgspec.structs.replace(site, choices=msgspec.convert(body, Choices))
                 return shown(self.sites_by_key[key])
         raise NOT_FOUND
+
+
+def a_session(caller: Caller) -> Credential:
+    return Credential(
+        kind="session",
+        session_id=caller.session_id or "",
+        operator_id=caller.subject or "",
+        customer_id=caller.customer_id or "",
+        role=caller.role,
+    )
 
 
 def shown(site: Site) -> Any:

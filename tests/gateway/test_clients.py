@@ -9,6 +9,7 @@ from services.accounts.operators.passwords import Passwords
 from services.gateway import frames
 from services.gateway.clients import (
     AccountsClient,
+    AuditClient,
     ChatClient,
     HistoryReader,
     Recent,
@@ -134,13 +135,16 @@ def test_nobody_is_admitted_on_a_used_ticket():
 def test_history_is_with_transcripts_once_it_is_sealed():
     sealed = {"messages": [], "last_seq": 3, "status": "closed", "is_sealed": True}
     kept = {"messages": [], "last_seq": 3, "status": "closed"}
-    chat, transcripts = FakeService(messages=sealed), FakeService(messages=kept)
+    chat, transcripts, accounts = FakeService(messages=sealed), FakeService(messages=kept), FakeService()
     reader = HistoryReader(
         chat=ChatClient(chat, introspection_cache=1),  # type: ignore[arg-type]
         transcripts=TranscriptsClient(transcripts),  # type: ignore[arg-type]
+        accounts=AccountsClient(accounts, introspection_cache=1, site_cache=1),  # type: ignore[arg-type]
+        audit=AuditClient(accounts),  # type: ignore[arg-type]
     )
     reader.after(CALLER, "c-1", 1)
     assert transcripts.asked == [("GET", "/internal/v1/transcripts/c-1/messages", {"after": 1, "limit": 200})]
+    assert accounts.asked == []
 
 
 def test_a_site_without_a_survey_is_remembered_as_well():

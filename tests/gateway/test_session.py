@@ -5,6 +5,7 @@ from typing import Any
 
 import gevent
 import gevent.event
+import msgspec
 import pytest
 from gevent.lock import BoundedSemaphore
 from websockets.frames import Frame
@@ -371,6 +372,49 @@ def test_who_looks_again_at_what_is_over_is_shown_it_again(context):
     run(session)
     assert [frame["seq"] for frame in connection.sent if frame["type"] == "message"] == [1, 2]
     assert connection.sent[-1]["status"] == "closed"
+
+
+def sealed(context, count):
+    context.chat.add_conversation(said=count, **MINE | {"status": "closed", "is_sealed": True})
+    context.transcripts.add("c-1", messages=[msgspec.to_builtins(a_message(seq + 1)) for seq in range(count)])
+
+
+def test_what_an_operator_reads_of_the_record_is_noted_once_however_many_pages_it_has(context):
+    sealed(context, 450)
+    session, connection = a_session(context, SYNC | {"after": 0}, lambda: None)
+    run(session)
+    assert connection.kinds().count("message") == 450
+    assert {(one["act"], one["subject"]["transcript_id"]) for one in context.audit.noted} == {
+        ("transcripts.show_transcript", "c-1")
+    }
+    assert len({one["act_id"] for one in context.audit.noted}) == 1
+
+
+def test_an_operator_who_has_all_of_it_opens_no_record(context):
+    sealed(context, 2)
+    session, connection = a_session(context, SYNC, lambda: None)
+    run(session)
+    assert connection.sent[-1]["status"] == "closed"
+    assert context.audit.noted == []
+
+
+def test_a_program_without_the_scope_is_shown_nothing_of_the_record(context):
+    sealed(context, 2)
+    context.accounts.add_operator("program", kind="token", session_id="token-1", scopes=["conversations"])
+    program = msgspec.structs.replace(ME, session_id="token-1")
+    session, connection = a_session(context, SYNC | {"after": 0}, lambda: None, lambda: None, caller=program)
+    run(session)
+    assert [(frame["type"], frame["code"]) for frame in connection.sent[1:]] == [("rejected", "forbidden")]
+    assert session.views == {}
+    assert context.audit.noted == []
+
+
+def test_a_visitor_reads_their_own_words_from_the_record(context):
+    sealed(context, 2)
+    session, connection = a_session(context, SYNC | {"after": 0}, lambda: None, caller=VISITOR)
+    run(session)
+    assert connection.kinds().count("message") == 2
+    assert context.audit.noted == []
 
 
 def test_a_visitor_hears_of_the_erasure_of_what_is_over(context):

@@ -191,7 +191,13 @@ class World:
 
         @app.get("/internal/v1/sessions/current")
         def session() -> Any:
-            return {}
+            return {
+                "kind": "session",
+                "session_id": "session-1",
+                "operator_id": OPERATOR_ID,
+                "customer_id": self.customer_id,
+                "role": "operator",
+            }
 
         @app.get("/internal/v1/policy")
         def policy() -> Any:

@@ -13,7 +13,7 @@ from services.gateway.clients.chat import (
     Visitor,
 )
 from services.gateway.clients.disclosures import DisclosuresClient
-from services.gateway.clients.history import HistoryReader
+from services.gateway.clients.history import HistoryReader, OutOfReach
 from services.gateway.clients.identity import IdentityClient
 from services.gateway.clients.inquiries import Confirmation, InquiriesClient
 from services.gateway.clients.messages import History, Status, StoredMessage
@@ -38,6 +38,7 @@ __all__ = [
     "InquiriesClient",
     "NewCookie",
     "Operator",
+    "OutOfReach",
     "Policy",
     "PolicyClient",
     "PolicyVersion",

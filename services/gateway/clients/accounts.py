@@ -25,6 +25,10 @@ class Credential(msgspec.Struct, frozen=True):
     scopes: list[str] | None = None
     expires_at: str | None = None
 
+    def reaches(self, scope: str) -> bool:
+        """Whether it is good for ``scope``: a session is for all, an API token for those it was made for."""
+        return self.kind == "session" or scope in (self.scopes or ())
+
 
 class Operator(msgspec.Struct, frozen=True):
     """Somebody who works for a customer."""
@@ -97,9 +101,10 @@ class AccountsClient:
         self._service.delete("/internal/v1/sessions/current", caller=caller)
         self.forget_session(caller.session_id or "")
 
-    def is_live(self, caller: Caller) -> bool:
-        """Whether the caller's session or token is still good."""
-        return found_or_none(lambda: self._service.get("/internal/v1/sessions/current", caller=caller)) is not None
+    def current(self, caller: Caller) -> Credential | None:
+        """What the caller's session or token is good for now; None if it is over."""
+        found = found_or_none(lambda: self._service.get("/internal/v1/sessions/current", caller=caller))
+        return None if found is None else msgspec.convert(found, Credential)
 
     def operator(self, caller: Caller) -> Any:
         return self._service.get("/internal/v1/operators/me", caller=caller)

@@ -55,7 +55,7 @@ def operator(scope: Scope | None, *roles: Role) -> Caller:
 def asking(scope: Scope | None, *roles: Role) -> Asking:
     """As ``operator``, with the credential."""
     credential = _credential()
-    if credential.kind == "token" and (scope is None or scope not in (credential.scopes or ())):
+    if credential.kind == "token" and (scope is None or not credential.reaches(scope)):
         raise Problem(403, "forbidden", "This API token does not reach that far.")
     if credential.role not in (roles or OPERATORS):
         raise Problem(403, "forbidden", "Your role does not allow this.")

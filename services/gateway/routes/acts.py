@@ -3,6 +3,9 @@
 Here, because here they all come by, those that are added later too: whatever needs a session or an API token and is no
 mere reading is an act, called as its endpoint is. An act that is then refused is noted as that. Nothing of what a
 request says gets in but the ids in its path.
+
+Of one act nothing shows before it is done: that who reads a conversation, here or on a socket, has come to words that
+are sealed. ``HistoryReader`` notes that.
 """
 
 import msgspec

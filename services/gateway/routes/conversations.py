@@ -17,6 +17,7 @@ blueprint = APIBlueprint("conversations", __name__, url_prefix="/api/v1/conversa
 MESSAGES = "conversations.messages"
 CONVERSATION = "conversations.conversation"
 FOREIGN = "No such conversation, or not one of yours."
+OUT_OF_REACH = "It is sealed, and the API token has no scope `transcripts`."
 CLOSED = "The conversation is closed."
 
 
@@ -85,9 +86,12 @@ def post_message(conversation_id: str, json_data: MessageIn) -> Any:
 @blueprint.get("/<opaque:conversation_id>/messages", endpoint="messages")
 @blueprint.input(HistoryQuery, location="query")
 @blueprint.output(HistoryOut)
-@blueprint.doc(security=access.OPERATOR, responses={404: FOREIGN})
+@blueprint.doc(security=access.OPERATOR, responses={403: OUT_OF_REACH, 404: FOREIGN})
 def list_messages(conversation_id: str, query_data: HistoryQuery) -> Any:
-    """What was said after ``after``; if nothing yet, waits up to ``wait`` seconds for news."""
+    """What was said after ``after``; if nothing yet, waits up to ``wait`` seconds for news.
+
+    What is sealed is read from its transcript: that takes the scope ``transcripts`` as well, and is noted.
+    """
     return talking.history(access.operator("conversations"), conversation_id, query_data, here=context())
 
 

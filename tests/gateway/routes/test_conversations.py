@@ -1,3 +1,6 @@
+import pytest
+
+from chassis.http import ServiceUnavailable
 from contracts.chat import AcceptConversation
 from tests.gateway.builders import accepted, closed, posted, rejected
 
@@ -63,3 +66,34 @@ def test_an_operator_writes_reads_and_closes(client, operator):
 def test_ids_that_are_none_are_not_found(client, operator):
     for odd in ("..%2f..", "%00", "{}", "a" * 65, "a%20b", "%24ne", "a.b"):
         assert client.get(f"{PATH}/{odd}", headers=operator).status_code == 404
+
+
+class TestSealed:
+    """Who reads on in a conversation after its end opens the record."""
+
+    @pytest.fixture
+    def here(self, client):
+        client.here.chat.add_conversation(said=1, is_sealed=True, status="closed")
+        client.here.transcripts.add("c-1")
+        return client.here
+
+    def test_its_words_take_the_scope_of_the_record(self, client, here):
+        here.accounts.add_operator("program", kind="token", scopes=["conversations"])
+        answer = client.get(f"{PATH}/c-1/messages", headers={"Authorization": "Bearer program"})
+        assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+        assert here.audit.noted == []
+
+    def test_reading_them_is_noted_as_opening_the_transcript(self, client, here, operator):
+        answer = client.get(f"{PATH}/c-1/messages", headers=operator)
+        assert [one["seq"] for one in answer.json["messages"]] == [1]
+        [noted] = here.audit.noted
+        assert (noted["act"], noted["subject"]) == ("transcripts.show_transcript", {"transcript_id": "c-1"})
+
+    def test_what_cannot_be_noted_is_not_read(self, client, here, operator):
+        here.audit.failure = ServiceUnavailable("accounts")
+        assert client.get(f"{PATH}/c-1/messages", headers=operator).status_code == 503
+
+    def test_who_has_them_all_opens_nothing(self, client, here, operator):
+        answer = client.get(f"{PATH}/c-1/messages?after=1", headers=operator)
+        assert (answer.json["messages"], answer.json["status"]) == ([], "closed")
+        assert here.audit.noted == []
