@@ -1,5 +1,6 @@
 """Who is asking: visitors by their token, operators by session cookie or API token; and how often they may."""
 
+import unicodedata
 from typing import Any, Literal
 
 import msgspec
@@ -176,6 +177,11 @@ def limit(limits: Limit, *key: str) -> None:
 def limit_address(limits: Limit) -> None:
     """As ``limit``, by where the request comes from."""
     limit(limits, limit_key(address()))
+
+
+def limit_account(limits: Limit, kind: str, email: str) -> None:
+    """As ``limit``, by whose account it is: accounts knows an address under one spelling, so here it counts as one."""
+    limit(limits, kind, unicodedata.normalize("NFKC", email).strip().casefold())
 
 
 def not_found() -> Problem:

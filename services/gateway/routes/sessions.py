@@ -34,7 +34,7 @@ def sign_in(json_data: OperatorSignInIn) -> Any:
     here = context()
     access.refuse_other_origins(is_silence_fine=True)
     access.limit_address(here.limits.sign_ins)
-    access.limit(here.limits.sign_ins, "account", json_data.email.strip().casefold())
+    access.limit_account(here.limits.sign_ins, "account", json_data.email)
     made = _signed_in(json_data)
     body = {"operator": made.operator, "expires_at": made.expires_at}
     response = Response(msgspec.json.encode(body), status=201, mimetype="application/json")

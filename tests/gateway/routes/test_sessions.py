@@ -1,6 +1,7 @@
 import pytest
 
 from chassis.http import ServiceUnavailable
+from services.accounts.operators.model import normalised
 
 SIGN_IN = {"email": "olga@shop.example", "password": "right"}
 SAME = {"Sec-Fetch-Site": "same-origin"}
@@ -52,6 +53,26 @@ def test_guessing_has_to_wait_for_the_address_and_for_the_account(make_client):
     assert guesses == [401, 401, 401, 429]
     elsewhere = {"REMOTE_ADDR": "203.0.113.1"}
     assert client.post("/api/v1/sessions", json=SIGN_IN, environ_base=elsewhere).status_code == 429
+
+
+SPELLINGS = [
+    "olga@shop.example",
+    " Olga@SHOP.example",
+    "olga\N{FULLWIDTH COMMERCIAL AT}shop.example",
+    "\N{FULLWIDTH LATIN SMALL LETTER O}lga@shop.example",
+    "olg\N{MATHEMATICAL BOLD SMALL A}@shop.example",
+]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sessions", "/api/v1/staff/sessions"])
+def test_an_account_is_one_however_its_address_is_spelt(make_client, path):
+    client = make_client(sign_ins_per_minute=len(SPELLINGS) - 1)
+    guesses = [
+        client.post(path, json={"email": spelling, "password": "x"}, environ_base={"REMOTE_ADDR": f"203.0.113.{index}"})
+        for index, spelling in enumerate(SPELLINGS)
+    ]
+    assert [guess.status_code for guess in guesses] == [401] * (len(SPELLINGS) - 1) + [429]
+    assert {normalised(spelling) for spelling in SPELLINGS} == {SPELLINGS[0]}
 
 
 @pytest.mark.parametrize("body", [{}, {"email": {"$ne": 1}, "password": "x"}, SIGN_IN | {"more": 1}, [], "x", 7])

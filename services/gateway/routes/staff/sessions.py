@@ -26,7 +26,7 @@ def sign_in(json_data: SignInIn) -> Any:
     here = context()
     access.refuse_other_origins(is_silence_fine=True)
     access.limit_address(here.limits.sign_ins)
-    access.limit(here.limits.sign_ins, "staff", json_data.email.strip().casefold())
+    access.limit_account(here.limits.sign_ins, "staff", json_data.email)
     made = _signed_in(json_data)
     response = Response(msgspec.json.encode(_session(made)), status=201, mimetype="application/json")
     cookies.STAFF.set(response, here.settings, made.token, until=None)
