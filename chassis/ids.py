@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from uuid import UUID
 
 _chance = random.Random()  # noqa: S311 - an identifier is no secret
 # Two processes that were one before a fork must not go on alike.
@@ -21,6 +22,15 @@ def new_id() -> str:
     value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | _chance.getrandbits(62)
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def made_at(identifier: str) -> float | None:
+    """When ``new_id`` made it, in seconds since the epoch; None if it is none of ours. Anybody can make one up."""
+    try:
+        found = UUID(identifier)
+    except ValueError:
+        return None
+    return (found.int >> 80) / 1000 if found.version == 7 else None
 
 
 def _tick() -> int:

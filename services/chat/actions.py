@@ -17,6 +17,7 @@ from services.chat.model import (
     VISIT_PAUSE,
     Arrival,
     Conversation,
+    ConversationIsErased,
     ConversationNotFound,
     ConversationView,
     Erasure,
@@ -229,8 +230,9 @@ def show_conversation(
 ) -> ConversationView:
     """One conversation as it stands."""
     conversation = conversations.conversation(customer_id, conversation_id)
-    if conversation is None or conversation.erased_at or not _may_see(conversation, visitor_id):
+    if conversation is None:
         raise ConversationNotFound
+    _check_visible(conversation, visitor_id)
     last = {} if conversation.is_sealed else conversations.last_messages(customer_id, [conversation_id])
     position = conversations.position(customer_id, conversation) if conversation.status == "queued" else None
     return ConversationView(conversation=conversation, last_message=last.get(conversation_id), position=position)
@@ -263,8 +265,9 @@ def read_messages(
     messages = conversations.messages(customer_id, conversation_id, after=after, limit=limit)
     heads = conversations.heads(customer_id, [conversation_id])
     head = heads.get((customer_id, conversation_id))
-    if head is None or head.conversation.erased_at or not _may_see(head.conversation, visitor_id):
+    if head is None:
         raise ConversationNotFound
+    _check_visible(head.conversation, visitor_id)
     return History(
         messages=() if head.conversation.is_sealed else tuple(messages),
         last_seq=head.last_seq,
@@ -313,8 +316,12 @@ def is_anybody_there(customer_id: str, *, presence: PresenceStore, now: datetime
     return presence.is_anybody_there(customer_id, since=now - PRESENCE_LASTS)
 
 
-def _may_see(conversation: Conversation, visitor_id: str | None) -> bool:
-    return visitor_id in (None, conversation.visitor_id)
+def _check_visible(conversation: Conversation, visitor_id: str | None) -> None:
+    # Of what is erased nobody knows any more whose it was.
+    if conversation.erased_at:
+        raise ConversationIsErased
+    if visitor_id not in (None, conversation.visitor_id):
+        raise ConversationNotFound
 
 
 def ask_erasure(

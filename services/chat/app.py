@@ -6,10 +6,11 @@ from chassis import auth, mongo, web
 from contracts.disclosures import NothingGranted
 from services.chat import routes
 from services.chat.bootstrap import SERVICE, Context, bootstrap
-from services.chat.model import ConversationNotFound, UnderAge, VisitorNotFound
+from services.chat.model import ConversationIsErased, ConversationNotFound, UnderAge, VisitorNotFound
 
 PROBLEMS: dict[type[Exception], tuple[int, str]] = {
     ConversationNotFound: (404, "not-found"),
+    ConversationIsErased: (404, "erased"),
     VisitorNotFound: (404, "not-found"),
     UnderAge: (409, "minor"),
     NothingGranted: (403, "forbidden"),

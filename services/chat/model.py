@@ -61,6 +61,10 @@ class ConversationNotFound(Exception):
     """No such conversation."""
 
 
+class ConversationIsErased(ConversationNotFound):
+    """The conversation is erased, and is nothing that may still come."""
+
+
 class VisitorNotFound(Exception):
     """No such visitor."""
 

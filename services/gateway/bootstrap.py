@@ -29,6 +29,7 @@ from services.gateway.clients import (
 )
 from services.gateway.commands import Commands
 from services.gateway.fanout import Fanout
+from services.gateway.openings import Openings
 from services.gateway.rates import Limit
 from services.gateway.settings import Settings
 from services.gateway.tickets import Tickets
@@ -71,6 +72,7 @@ class Context:
 
     settings: Settings
     tickets: Tickets
+    openings: Openings
     accounts: AccountsClient
     account: AccountClient
     identity: IdentityClient
@@ -106,11 +108,15 @@ def bootstrap(chosen: Settings | None = None) -> Context:
         introspection_cache=chosen.introspection_cache,
         site_cache=chosen.site_cache,
     )
-    chat = ChatClient(service("chat", chosen.chat_url), introspection_cache=chosen.introspection_cache)
+    openings = Openings(chosen.service_key.get_secret_value())
+    chat = ChatClient(
+        service("chat", chosen.chat_url), introspection_cache=chosen.introspection_cache, openings=openings
+    )
     transcripts = TranscriptsClient(service("transcripts", chosen.transcripts_url))
     surveys = SurveysClient(service("surveys", chosen.surveys_url), site_cache=chosen.site_cache)
     return _on_the_bus(
         chosen,
+        openings=openings,
         accounts=accounts,
         account=AccountClient(at_accounts),
         identity=IdentityClient(at_accounts),
@@ -135,7 +141,7 @@ def check() -> None:
     issuer = TokenIssuer(SERVICE, chosen.service_key.get_secret_value())
     service = ServiceClient(chosen.chat_url, audience="chat", issuer=issuer)
     try:
-        in_force = ChatClient(service, introspection_cache=0).partitions()
+        in_force = ChatClient(service, introspection_cache=0, openings=Openings("")).partitions()
     except (ServiceUnavailable, RemoteProblem):
         log.warning("chat does not tell the number of partitions", ours=chosen.partitions)
         return
@@ -152,6 +158,7 @@ def check() -> None:
 def _on_the_bus(
     chosen: Settings,
     *,
+    openings: Openings,
     accounts: AccountsClient,
     account: AccountClient,
     identity: IdentityClient,
@@ -183,6 +190,7 @@ def _on_the_bus(
     return Context(
         settings=chosen,
         tickets=Tickets(SERVICE, chosen.service_key.get_secret_value()),
+        openings=openings,
         accounts=accounts,
         account=account,
         identity=identity,

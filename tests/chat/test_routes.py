@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from chassis.clock import now
 from chassis.testing import Callers, RecordingBus, a_delivery
+from contracts.chat import FlagMinor
 from services.chat.bootstrap import Context
 from services.chat.model import PRESENCE_LASTS
 from services.chat.relay import Relay
@@ -273,6 +274,15 @@ def test_a_foreign_conversation_looks_like_none(as_, do, path, role, customer_id
     unknown = as_(role, customer_id=customer_id, subject=subject).get(path.replace(CONVERSATION, "no-such"))
     assert (foreign.status_code, foreign.json["code"]) == (404, "not-found")
     assert {**foreign.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+
+
+@pytest.mark.parametrize("path", READ_PATHS)
+@pytest.mark.parametrize("role", ["operator", "visitor"])
+def test_what_is_erased_is_told_from_what_is_not_known_yet(as_, do, path, role):
+    flag = FlagMinor(command_id="flag", customer_id=CUSTOMER, conversation_id=CONVERSATION, operator_id=OPERATOR.id)
+    do(an_opening(text="Hi"), an_acceptance(), flag)
+    answer = as_(role, subject=VISITOR.id).get(path)
+    assert (answer.status_code, answer.json["code"]) == (404, "erased")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from services.gateway.bootstrap import Context, Limits
 from services.gateway.clients import HistoryReader
 from services.gateway.commands import Commands
 from services.gateway.fanout import Fanout
+from services.gateway.openings import Openings
 from services.gateway.settings import Settings
 from services.gateway.tickets import Tickets
 from tests.gateway.fakes import (
@@ -169,6 +170,7 @@ def a_context(**changes: Any) -> Context:
     return Context(
         settings=settings,
         tickets=Tickets("gateway", KEY),
+        openings=Openings(KEY),
         history=HistoryReader(
             chat=chat,  # type: ignore[arg-type]
             transcripts=transcripts,  # type: ignore[arg-type]

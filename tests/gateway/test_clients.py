@@ -1,4 +1,5 @@
 import inspect
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,8 +20,17 @@ from services.gateway.clients import (
     Visitor,
     fingerprint,
 )
+from services.gateway.clients.chat import NotKnownYet
+from services.gateway.openings import Openings
 
 CALLER = Caller(service="gateway", role="visitor", customer_id="customer-1", subject="visitor-1")
+
+
+OPENINGS = Openings("secret")
+
+
+def a_chat(service: "FakeService") -> ChatClient:
+    return ChatClient(service, introspection_cache=4, openings=OPENINGS)  # type: ignore[arg-type]
 
 
 class FakeService:
@@ -30,6 +40,7 @@ class FakeService:
         self.answers = answers
         self.asked: list[tuple[str, str, Any]] = []
         self.timeouts: list[float | None] = []
+        self.refusal = RemoteProblem(404, {"code": "not-found"})
 
     def get(self, path: str, *, caller: Caller, params: Any = None) -> Any:
         return self._answer("GET", path, params)
@@ -48,7 +59,7 @@ class FakeService:
         self.asked.append((method, path, what))
         name = path.rsplit("/", 1)[-1].replace("-", "_")
         if name not in self.answers:
-            raise RemoteProblem(404, {"code": "not-found"})
+            raise self.refusal
         return self.answers[name]
 
 
@@ -109,7 +120,7 @@ def visitor(name: str) -> dict[str, str]:
 
 def test_a_visitor_is_asked_for_once_while_the_answer_is_recent():
     service = FakeService(visitor_introspections={"visitors": [visitor("v")]})
-    chat = ChatClient(service, introspection_cache=4)  # type: ignore[arg-type]
+    chat = a_chat(service)
     assert chat.introspect("t") == chat.introspect("t") == Visitor(**visitor("v"))
     assert service.asked == [("POST", "/internal/v1/visitor-introspections", {"tokens": ["t"]})]
 
@@ -117,19 +128,19 @@ def test_a_visitor_is_asked_for_once_while_the_answer_is_recent():
 @pytest.mark.parametrize("token", ["t", "x" * 257])
 def test_a_visitor_s_token_can_be_nobody_s(token):
     service = FakeService(visitor_introspections={"visitors": [None]})
-    assert ChatClient(service, introspection_cache=4).introspect(token) is None  # type: ignore[arg-type]
+    assert a_chat(service).introspect(token) is None
 
 
 def test_who_is_admitted_learns_how_their_conversations_stand():
     standing = {"conversation_id": "c-1", "status": "queued", "last_seq": 3}
     service = FakeService(admissions={"admissions": [{"standings": [standing]}]})
-    found = ChatClient(service, introspection_cache=4).admit("t")  # type: ignore[arg-type]
+    found = a_chat(service).admit("t")
     assert found == [frames.Standing(**standing)]
 
 
 def test_nobody_is_admitted_on_a_used_ticket():
     service = FakeService(admissions={"admissions": [None]})
-    assert ChatClient(service, introspection_cache=4).admit("t") is None  # type: ignore[arg-type]
+    assert a_chat(service).admit("t") is None
 
 
 def test_history_is_with_transcripts_once_it_is_sealed():
@@ -137,7 +148,7 @@ def test_history_is_with_transcripts_once_it_is_sealed():
     kept = {"messages": [], "last_seq": 3, "status": "closed"}
     chat, transcripts, accounts = FakeService(messages=sealed), FakeService(messages=kept), FakeService()
     reader = HistoryReader(
-        chat=ChatClient(chat, introspection_cache=1),  # type: ignore[arg-type]
+        chat=a_chat(chat),
         transcripts=TranscriptsClient(transcripts),  # type: ignore[arg-type]
         accounts=AccountsClient(accounts, introspection_cache=1, site_cache=1),  # type: ignore[arg-type]
         audit=AuditClient(accounts),  # type: ignore[arg-type]
@@ -145,6 +156,23 @@ def test_history_is_with_transcripts_once_it_is_sealed():
     reader.after(CALLER, "c-1", 1)
     assert transcripts.asked == [("GET", "/internal/v1/transcripts/c-1/messages", {"after": 1, "limit": 200})]
     assert accounts.asked == []
+
+
+@pytest.mark.parametrize("ask", ["state", "conversation", "messages"])
+def test_what_a_visitor_is_about_to_open_is_not_taken_for_gone(ask):
+    chat, mine, erased = FakeService(), OPENINGS.new_id("visitor-1"), RemoteProblem(404, {"code": "erased"})
+    asks = {"messages": {"after": 0, "limit": 1}}.get(ask, {})
+    with pytest.raises(NotKnownYet):
+        getattr(a_chat(chat), ask)(CALLER, mine, **asks)
+    chat.refusal = erased
+    with suppress(RemoteProblem):
+        assert getattr(a_chat(chat), ask)(CALLER, mine, **asks) is None
+
+
+def test_what_somebody_else_is_about_to_open_is_not_there():
+    for stranger in ("visitor-2", "operator-1"):
+        caller = Caller(service="gateway", role="visitor", customer_id="customer-1", subject=stranger)
+        assert a_chat(FakeService()).state(caller, OPENINGS.new_id("visitor-1")) is None
 
 
 def test_a_site_without_a_survey_is_remembered_as_well():
@@ -162,7 +190,7 @@ def test_a_survey_that_asks_nothing_is_none_to_the_widget():
 
 def test_whether_somebody_is_there_is_asked_once_in_a_while():
     service = FakeService(presence={"is_online": False})
-    chat = ChatClient(service, introspection_cache=4)  # type: ignore[arg-type]
+    chat = a_chat(service)
     assert [chat.is_online(CALLER), chat.is_online(CALLER)] == [False, False]
     assert service.asked == [("GET", "/internal/v1/presence", None)]
 

@@ -23,6 +23,7 @@ from contracts.chat import (
     ConversationOpened,
     Sender,
 )
+from services.gateway.openings import Openings
 from tests.gateway.raw import Raw
 from tests.gateway.world import Gateway, Socket, World
 
@@ -261,6 +262,32 @@ class TestRejections:
         with gateway.socket() as visitor:
             visitor.send(type="message", conversation_id="unknown", client_id="c", text="x")
             assert visitor.until("rejected")["code"] == "not-found"
+
+    def test_what_may_be_about_to_open_is_not_there_for_now_and_then_it_is(self, gateway, world):
+        cid = Openings(world.key).new_id("visitor-1")
+        path = f"{gateway.base_url}/api/v1/widget/conversations/{cid}"
+        token = {"Authorization": "Bearer visitor-token"}
+        with gateway.socket() as visitor, gateway.socket("visitor", "visitor-2") as stranger:
+            for socket in (visitor, stranger):
+                socket.send(type="sync", conversation_id=cid, after=0)
+            assert visitor.until("rejected")["code"] == "unavailable"
+            assert stranger.until("rejected")["code"] == "not-found"
+            for answer in (requests.get(path + end, headers=token, timeout=30) for end in ("", "/messages")):
+                assert answer.status_code == 503
+                assert int(answer.headers["Retry-After"]) > 0
+            world.conversation(conversation_id=cid)
+            visitor.send(type="sync", conversation_id=cid, after=0)
+            assert visitor.until("conversation")["status"] == "active"
+
+    def test_what_is_erased_is_gone_at_once_however_young_it_is(self, gateway, world):
+        cid = Openings(world.key).new_id("visitor-1")
+        world.erased.add(cid)
+        with gateway.socket() as visitor:
+            visitor.send(type="sync", conversation_id=cid, after=0)
+            assert visitor.until("rejected")["code"] == "not-found"
+        path = f"{gateway.base_url}/api/v1/widget/conversations/{cid}/messages"
+        answer = requests.get(path, headers={"Authorization": "Bearer visitor-token"}, timeout=30)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
     def test_an_analyst_only_reads(self, gateway, world):
         cid = world.conversation()

@@ -51,6 +51,7 @@ class World:
         self.is_silent = False
         self.commands: list[Any] = []
         self.reads: list[str] = []
+        self.erased: set[str] = set()
         self.key = new_key("gateway")
         self._verifier = TokenVerifier("chat", public_keys([self.key]))
         self.bus = Bus(amqp_url, service="tests")
@@ -104,7 +105,7 @@ class World:
         return {"standings": found}
 
     def conversation(self, **changes: Any) -> str:
-        conversation_id = new_id()
+        conversation_id = changes.get("conversation_id") or new_id()
         self.conversations[conversation_id] = {
             "conversation_id": conversation_id,
             "customer_id": self.customer_id,
@@ -228,12 +229,14 @@ class World:
         @app.get("/internal/v1/conversations/<conversation_id>")
         def conversation(conversation_id: str) -> Any:
             if conversation_id not in self.conversations:
-                return {"code": "not-found"}, 404
+                return {"code": "erased" if conversation_id in self.erased else "not-found"}, 404
             return self._state(conversation_id)
 
         @app.get("/internal/v1/conversations/<conversation_id>/messages")
         def messages(conversation_id: str) -> Any:
             self.reads.append(conversation_id)
+            if conversation_id not in self.conversations:
+                return {"code": "erased" if conversation_id in self.erased else "not-found"}, 404
             after, limit = int(request.args["after"]), int(request.args["limit"])
             state, said = self._state(conversation_id), self.logs[conversation_id]
             page = said[after : after + limit]

@@ -1,21 +1,29 @@
 """Visitors and live conversations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from chassis.auth import Caller
-from chassis.http import ServiceClient
+from chassis.http import RemoteProblem, ServiceClient
+from chassis.problems import Unavailable
 from contracts.chat import ErasureReason
 from services.gateway import frames
 from services.gateway.clients.accounts import LONGEST_TOKEN
 from services.gateway.clients.asking import GATEWAY, Recent, fingerprint, found_or_none
 from services.gateway.clients.messages import History, Status
+from services.gateway.openings import Openings
 from services.gateway.together import Together
 
 CONVERSATIONS_PAGE = 200
 MOST_AT_ONCE = 100
+
+
+class NotKnownYet(Unavailable):
+    """Chat does not know the conversation, which may be about to open."""
 
 
 class Visitor(msgspec.Struct, frozen=True):
@@ -68,8 +76,9 @@ class ConversationState(msgspec.Struct, frozen=True):
 class ChatClient:
     """Visits and live conversations."""
 
-    def __init__(self, service: ServiceClient, *, introspection_cache: float) -> None:
+    def __init__(self, service: ServiceClient, *, introspection_cache: float, openings: Openings) -> None:
         self._service = service
+        self._openings = openings
         self._introspections = Together(self._introspect, most=MOST_AT_ONCE)
         self._admissions = Together(self._admit, most=MOST_AT_ONCE)
         self._visitors: Recent[Visitor] = Recent(introspection_cache)
@@ -171,7 +180,9 @@ class ChatClient:
         return self._service.get("/internal/v1/conversations", caller=caller, params=params)
 
     def conversation(self, caller: Caller, conversation_id: str) -> Any:
-        return self._service.get(f"/internal/v1/conversations/{conversation_id}", caller=caller)
+        """How a conversation stands, in full. Raises ``NotKnownYet``, as whatever asks after one does."""
+        with self._perhaps_opening(caller, conversation_id):
+            return self._service.get(f"/internal/v1/conversations/{conversation_id}", caller=caller)
 
     def state(self, caller: Caller, conversation_id: str) -> ConversationState | None:
         """How a conversation stands; None if there is none, or not for this caller."""
@@ -186,4 +197,17 @@ class ChatClient:
 
     def messages(self, caller: Caller, conversation_id: str, *, after: int, limit: int) -> History:
         path = f"/internal/v1/conversations/{conversation_id}/messages"
-        return msgspec.convert(self._service.get(path, caller=caller, params={"after": after, "limit": limit}), History)
+        with self._perhaps_opening(caller, conversation_id):
+            found = self._service.get(path, caller=caller, params={"after": after, "limit": limit})
+        return msgspec.convert(found, History)
+
+    @contextmanager
+    def _perhaps_opening(self, caller: Caller, conversation_id: str) -> Iterator[None]:
+        """Inside, a visitor is asked after one that they may be about to open. What is erased chat knows."""
+        try:
+            yield
+        except RemoteProblem as problem:
+            is_unknown = problem.status == 404 and problem.code != "erased"
+            if is_unknown and self._openings.is_under_way(conversation_id, caller.subject or ""):
+                raise NotKnownYet(conversation_id) from problem
+            raise

@@ -161,7 +161,7 @@ def open_conversation(json_data: ConversationIn) -> Any:
     caller, visitor = access.visitor()
     access.limit(here.limits.conversations, caller.customer_id or "", visitor.visitor_id)
     _check_acknowledged(json_data.acknowledged_policy_version, here)
-    command = _opening(json_data, visitor)
+    command = _opening(json_data, visitor, here)
     _record_answers(caller, command, json_data, here)
     return talking.answered(command, lambda event: _opened(caller, event, here), status_route=CONVERSATION, here=here)
 
@@ -176,11 +176,11 @@ def _check_acknowledged(version: str | None, here: Context) -> None:
         raise Problem(409, "policy-not-acknowledged", detail, policy_version=in_force)
 
 
-def _opening(asked: ConversationIn, visitor: Visitor) -> OpenConversation:
+def _opening(asked: ConversationIn, visitor: Visitor, here: Context) -> OpenConversation:
     return OpenConversation(
         command_id=new_id(),
         customer_id=visitor.customer_id,
-        conversation_id=new_id(),
+        conversation_id=here.openings.new_id(visitor.visitor_id),
         site_id=visitor.site_id,
         visitor_id=visitor.visitor_id,
         visit_id=visitor.visit_id,

@@ -159,6 +159,7 @@ class TestOpening:
         assert answer.status_code == 202
         conversation_id = client.here.bus.sent[0][1].conversation_id
         assert answer.json["status_url"] == f"/api/v1/widget/conversations/{conversation_id}"
+        assert client.here.openings.is_under_way(conversation_id, "visitor-1")
 
     def test_a_version_that_took_effect_a_moment_ago_is_asked_for_before_one_is_refused(self, client, visitor):
         client.here.policy.in_force = "4"
