@@ -15,6 +15,7 @@ class Closing(Enum):
     FULL = 1013, "full"
     TOO_MANY_UNAUTHENTICATED = 1013, "too many without a ticket"
     TOO_MANY_UNAUTHENTICATED_OF_ADDRESS = 1013, "too many of one address without a ticket"
+    TOO_MANY_OF_PERSON = 1013, "too many of one person"
     NOT_LISTENING = 1013, "not listening"
     NOT_ADMITTED = 1013, "not admitted"
     TOO_MUCH_BEFORE_READY = 1013, "too much before ready"

@@ -85,6 +85,11 @@ class Connection:
             self.heard_at = time.monotonic()
             self._look_at(data)
 
+    def see_off(self) -> None:
+        """Wait for the client's own goodbye; what else it says is not heard."""
+        for _ in self.texts():
+            continue
+
     def send(self, data: bytes) -> None:
         """Send one or more encoded frames, now or as soon as the client takes them."""
         # Who has said goodbye was answered, and after that there is nothing more to say.

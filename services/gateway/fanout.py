@@ -168,6 +168,11 @@ class Fanout:
             _discard(here.audience, conversation_id, member)
         self._release(here)
 
+    def sockets_of(self, customer_id: str, kind: str, subject: str) -> int:
+        """How many sockets somebody has here."""
+        here = self._here.get(customer_id)
+        return len(here.by_subject.get((kind, subject), ())) if here else 0
+
     def join(self, member: Member, conversation_id: str) -> None:
         """``member`` is owed every message of the conversation."""
         self._here[member.customer_id].audience.setdefault(conversation_id, set()).add(member)

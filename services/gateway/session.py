@@ -102,14 +102,12 @@ class Session:
         self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=now)
         self._malformed = TokenBucket(MALFORMED_PER_SECOND, MALFORMED_AT_ONCE, now=now)
 
-    def run(self, refusal: Closing | None, *, on_authenticated: Callable[[], None]) -> None:
-        """Serve the client until it is gone, or turn it away for ``refusal``."""
+    def run(self, *, on_authenticated: Callable[[], None]) -> None:
+        """Serve the client until it is gone."""
         try:
             self._connection.open()
             texts = self._connection.texts()
-            if refusal:
-                self.close(refusal)
-            elif ticket := self._shown(texts):
+            if ticket := self._shown(texts):
                 self._take_part(texts, ticket, on_authenticated)
             for _ in texts:
                 # What a client says after the end is not heard, but its own goodbye is awaited.
@@ -141,6 +139,9 @@ class Session:
         return ticket
 
     def _take_part(self, texts: Iterator[str], ticket: str, on_authenticated: Callable[[], None]) -> None:
+        if self._here.fanout.sockets_of(self.customer_id, self.kind, self.subject) >= self._most_sockets():
+            self.close(Closing.TOO_MANY_OF_PERSON)
+            return
         try:
             self._here.fanout.add(self, BIND_SECONDS)
         except Unavailable:
@@ -158,6 +159,10 @@ class Session:
             self._connection.is_closing = True
             self._turns.stop()
             self._here.fanout.remove(self)
+
+    def _most_sockets(self) -> int:
+        settings = self._here.settings
+        return settings.sockets_per_visitor if self.kind == "visitor" else settings.sockets_per_operator
 
     def _admitted(self, ticket: str) -> list[frames.Standing] | None:
         """How the client's conversations stand; None if the ticket admits nobody, who is told why."""

@@ -44,6 +44,8 @@ class Settings(ServiceSettings):
     connections: Positive = 12_000
     unauthenticated_sockets: Positive = 2_000
     unauthenticated_sockets_per_address: Positive = 1_000
+    sockets_per_visitor: Positive = 50
+    sockets_per_operator: Positive = 200
     messages_per_second: Positive = 40
     message_burst: Positive = 80
     socket_lifetime: Seconds = 4 * 3600.0

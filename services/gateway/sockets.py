@@ -44,6 +44,7 @@ HANDSHAKE_HEADERS = (
 PONG_SECONDS = 20
 CAPACITY_USED = 0.9
 CLOSES_PER_SECOND = 250
+TURNED_AWAY_AT_ONCE = 100
 
 _sockets = Gauge("velaro_gateway_sockets", "Open sockets.", multiprocess_mode="livesum")
 
@@ -63,6 +64,7 @@ class Sockets:
         self._unauthenticated: Tally[str] = Tally()
         self._beats: list[set[Session]] = [set() for _ in range(frames.HEARTBEAT_SECONDS)]
         self._beat = 0
+        self._turned_away = 0
         self._is_draining = False
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -108,14 +110,35 @@ class Sockets:
         )
 
     def _serve(self, sock: socket.socket, protocol: ServerProtocol, address: str) -> None:
-        session = Session(Connection(sock, protocol), self._here)
-        refusal = self._refusal(address)
+        connection = Connection(sock, protocol)
+        if refusal := self._refusal(address):
+            self._turn_away(connection, refusal)
+        else:
+            self._let_in(connection, address)
+
+    def _turn_away(self, connection: Connection, why: Closing) -> None:
+        """Say why. The client's goodbye is awaited while there are few of them: many are somebody who wants us busy."""
+        self._turned_away += 1
+        try:
+            connection.open()
+            connection.close(why)
+            if self._turned_away <= TURNED_AWAY_AT_ONCE:
+                connection.see_off()
+        except OSError:
+            # The client is gone, which it may be at any time.
+            return
+        finally:
+            self._turned_away -= 1
+            connection.over()
+
+    def _let_in(self, connection: Connection, address: str) -> None:
+        session = Session(connection, self._here)
         self._open.add(session)
         self._unauthenticated[address] += 1
         self._count()
         try:
             with correlation.bound(None):
-                session.run(refusal, on_authenticated=partial(self._authenticated, session, address))
+                session.run(on_authenticated=partial(self._authenticated, session, address))
         finally:
             self._leave(session, address)
 

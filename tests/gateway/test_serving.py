@@ -6,13 +6,14 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import requests
 
 from chassis.testing import eventually
-from tests.gateway.raw import Raw
+from tests.gateway.raw import Raw, handshake
 from tests.gateway.world import Gateway, Socket, World
 
 FLOOD = 100
@@ -99,6 +100,24 @@ def test_strangers_may_hold_only_so_many_sockets(world: World, tmp_path: Path):
             stranger.close()
         with gateway.socket(), gateway.socket(), gateway.socket():
             pass
+
+
+def test_who_is_turned_away_takes_nobody_elses_place(world: World, tmp_path: Path):
+    limits = {"unauthenticated_sockets": 8, "unauthenticated_sockets_per_address": 2, "trusted_proxies": 1}
+    with Gateway(world, tmp_path, **limits).serving() as gateway, ExitStack() as open_here:
+
+        def stranger_of(address: str) -> Raw:
+            raw = open_here.enter_context(Raw(gateway))
+            raw.sock.sendall(handshake("GET /ws/v1 HTTP/1.1", f"X-Forwarded-For: {address}"))
+            assert raw.answer()[0] == 101
+            return raw
+
+        admitted = [stranger_of("203.0.113.1") for _ in range(2)]
+        # They say no goodbye, and stay as long as they may.
+        for turned_away in [stranger_of("203.0.113.1") for _ in range(8)]:
+            assert turned_away.until_closed() == 1013
+        for raw in (stranger_of("203.0.113.2"), *admitted):
+            raw.authenticate(world.ticket())
 
 
 def test_many_sockets_that_come_at_once_are_all_served(world: World, tmp_path: Path):

@@ -23,6 +23,7 @@ from tests.gateway.fakes import a_message
 ME = Caller(
     service="gateway", role="operator", customer_id="customer-1", subject="operator-1", name="Olga", session_id="s-1"
 )
+VISITOR = Caller(service="gateway", role="visitor", customer_id="customer-1", subject="visitor-1", name="Ada")
 
 
 class FakeConnection:
@@ -97,7 +98,7 @@ def a_session(context: Context, *script: Any, caller: Caller = ME) -> tuple[Sess
 
 
 def run(session: Session) -> None:
-    session.run(None, on_authenticated=lambda: None)
+    session.run(on_authenticated=lambda: None)
 
 
 def await_fact(is_so: Callable[[], bool]) -> None:
@@ -195,6 +196,27 @@ def test_a_second_sync_is_answered_by_chat(context):
     assert context.chat.asked_after == [2]
 
 
+@pytest.mark.parametrize("caller", [ME, VISITOR], ids=["operator", "visitor"])
+def test_one_person_may_have_only_so_many_sockets(caller):
+    context = a_context(sockets_per_operator=2, sockets_per_visitor=2)
+
+    def others():
+        second, _ = a_session(context, third, caller=caller)
+        run(second)
+
+    def third():
+        session, connection = a_session(context, caller=caller)
+        run(session)
+        somebody_else, admitted = a_session(context, caller=msgspec.structs.replace(caller, subject="somebody"))
+        run(somebody_else)
+        seen.append((connection.closed, admitted.closed))
+
+    seen = []
+    first, _ = a_session(context, others, caller=caller)
+    run(first)
+    assert seen == [([Closing.TOO_MANY_OF_PERSON], [])]
+
+
 def test_a_used_ticket_admits_nobody(context):
     session, connection = a_session(context)
     run(session)
@@ -221,7 +243,7 @@ def test_a_visitor_needs_no_session(context):
 def test_who_is_not_let_in_is_not_counted_as_authenticated(context):
     context.accounts.live = False
     session, _ = a_session(context)
-    session.run(None, on_authenticated=lambda: pytest.fail("authenticated"))
+    session.run(on_authenticated=lambda: pytest.fail("authenticated"))
 
 
 def test_a_socket_is_sent_away_while_the_bus_or_a_service_is_missing(context):
@@ -335,9 +357,6 @@ def test_after_an_outage_the_missing_is_fetched_and_the_state_is_told(context):
         "status": "closed",
         "last_seq": 3,
     }
-
-
-VISITOR = Caller(service="gateway", role="visitor", customer_id="customer-1", subject="visitor-1", name="Ada")
 
 
 @pytest.mark.parametrize("arrived", [2, 3], ids=["a message is missing", "all arrived"])
