@@ -11,6 +11,8 @@ from typing import Generic, TypeVar, cast
 import gevent
 from gevent.event import AsyncResult
 
+from chassis.http import RemoteProblem
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -18,8 +20,8 @@ A = TypeVar("A")
 class Together(Generic[Q, A]):
     """Asks ``ask`` for at most ``most`` answers at once, which come in the order of the questions.
 
-    One question is on its way at a time. If it fails, so it does for all who wait: they would fare no better.
-    Greenlets of one hub may share it.
+    One question is on its way at a time. If there is no answer, then for nobody who waits: they would fare no better.
+    If it is refused, that is for those who asked it alone. Greenlets of one hub may share it.
     """
 
     def __init__(self, ask: Callable[[list[Q]], Sequence[A]], *, most: int) -> None:
@@ -48,6 +50,9 @@ class Together(Generic[Q, A]):
         asked = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
         try:
             answers = list(zip(asked, self._ask([question for question, _ in asked]), strict=True))
+        except RemoteProblem as error:
+            self._fail(asked, error)
+            return
         except Exception as error:  # noqa: BLE001 - it is for whoever waits; gevent would print it
             self._fail([*asked, *self._waiting], error)
             self._waiting.clear()

@@ -2,10 +2,13 @@ import inspect
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
-from chassis.auth import Caller
+from chassis.auth import Caller, new_key
 from chassis.http import RemoteProblem
+from chassis.ids import new_id
+from chassis.web import MAX_BODY
 from services.accounts.operators.passwords import Passwords
 from services.gateway import frames
 from services.gateway.clients import (
@@ -20,8 +23,10 @@ from services.gateway.clients import (
     Visitor,
     fingerprint,
 )
-from services.gateway.clients.chat import NotKnownYet
+from services.gateway.clients.chat import MOST_AT_ONCE, NotKnownYet
 from services.gateway.openings import Openings
+from services.gateway.routes.widget import NAME_LENGTH
+from services.gateway.tickets import Tickets
 
 CALLER = Caller(service="gateway", role="visitor", customer_id="customer-1", subject="visitor-1")
 
@@ -141,6 +146,21 @@ def test_who_is_admitted_learns_how_their_conversations_stand():
 def test_nobody_is_admitted_on_a_used_ticket():
     service = FakeService(admissions={"admissions": [None]})
     assert a_chat(service).admit("t") is None
+
+
+def test_as_many_tickets_as_are_shown_at_once_fit_into_one_question_however_long_the_names_are():
+    tickets = Tickets("gateway", new_key("gateway"))
+    longest = Caller(
+        service="gateway",
+        role="visitor",
+        customer_id=new_id(),
+        subject=new_id(),
+        # Of all characters these take the most room where they are encoded.
+        name="\x01" * NAME_LENGTH,
+        site_id=new_id(),
+    )
+    shown = [tickets.issue(longest)["ticket"] for _ in range(MOST_AT_ONCE)]
+    assert len(msgspec.json.encode({"tickets": shown})) < MAX_BODY
 
 
 def test_history_is_with_transcripts_once_it_is_sealed():

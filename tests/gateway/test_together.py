@@ -2,6 +2,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from chassis.http import RemoteProblem
 from services.gateway.together import Together
 
 
@@ -59,6 +60,19 @@ def test_what_keeps_one_from_an_answer_keeps_all_who_wait_and_nobody_after_them(
     assert asked.batches == [[1]]
     asked.failure = None
     assert together(4) == 8
+
+
+def test_what_is_refused_is_refused_to_those_who_asked_it_and_to_nobody_behind_them():
+    def ask(questions: list[int]) -> list[int]:
+        if 1 in questions:
+            raise RemoteProblem(413, {"code": "too-large"})
+        return questions
+
+    together = Together(ask, most=2)
+    waiting = [gevent.spawn(together, question) for question in (1, 2, 3, 4, 5)]
+    gevent.joinall(waiting)
+    assert [type(one.exception) for one in waiting[:2]] == [RemoteProblem] * 2
+    assert [one.value for one in waiting[2:]] == [3, 4, 5]
 
 
 def test_too_few_answers_are_a_failure_and_not_somebody_elses(asked):

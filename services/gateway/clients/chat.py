@@ -19,7 +19,8 @@ from services.gateway.openings import Openings
 from services.gateway.together import Together
 
 CONVERSATIONS_PAGE = 200
-MOST_AT_ONCE = 100
+MOST_AT_ONCE = 40
+"""How many of the longest tickets and tokens fit into one question; chat would take more of them."""
 
 
 class NotKnownYet(Unavailable):
