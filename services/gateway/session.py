@@ -16,6 +16,7 @@ from prometheus_client import Counter
 
 from chassis.auth import Caller
 from chassis.bus import Bus
+from chassis.clock import now
 from chassis.http import RemoteProblem
 from chassis.ids import new_id
 from chassis.problems import Unavailable
@@ -24,6 +25,7 @@ from services.gateway import frames
 from services.gateway.clients import (
     AccountsClient,
     ChatClient,
+    Credential,
     History,
     HistoryReader,
     OutOfReach,
@@ -46,6 +48,7 @@ log = structlog.get_logger(__name__)
 AUTH_SECONDS = 5.0
 BIND_SECONDS = 5.0
 RECHECK_SPREAD = 10.0
+RECHECK_SECONDS = 60.0
 SYNC_GRACE = 1.0
 CHUNK_BYTES = 64 * 1024
 MOST_VIEWS = 1_000
@@ -78,7 +81,7 @@ class Session:
     """One socket."""
 
     def __init__(self, connection: Connection, surroundings: Surroundings) -> None:
-        now = time.monotonic()
+        began = time.monotonic()
         settings = surroundings.settings
         self.customer_id = self.kind = self.subject = ""
         self.session_id: str | None = None
@@ -91,16 +94,17 @@ class Session:
         self._early: list[bytes] | None = []
         # How the conversations stand as ``ready`` says it; None as soon as that may be outdated.
         self._stood: dict[str, frames.Status] | None = {}
-        self._expires_at = now + settings.socket_lifetime * random.uniform(0.9, 1.1)  # noqa: S311
+        self._expires_at = began + settings.socket_lifetime * random.uniform(0.9, 1.1)  # noqa: S311
+        self._recheck_at = began + RECHECK_SECONDS
         self._turns = Turns(
             commands=surroundings.commands,
             fanout=surroundings.fanout,
             answered=self._answered,
             given_up=partial(self.close, Closing.NOT_ANSWERED),
         )
-        self._rate = TokenBucket(settings.messages_per_second, settings.message_burst, now=now)
-        self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=now)
-        self._malformed = TokenBucket(MALFORMED_PER_SECOND, MALFORMED_AT_ONCE, now=now)
+        self._rate = TokenBucket(settings.messages_per_second, settings.message_burst, now=began)
+        self._refusals = TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, now=began)
+        self._malformed = TokenBucket(MALFORMED_PER_SECOND, MALFORMED_AT_ONCE, now=began)
 
     def run(self, *, on_authenticated: Callable[[], None]) -> None:
         """Serve the client until it is gone."""
@@ -181,7 +185,16 @@ class Session:
 
     def _is_session_live(self) -> bool:
         """Whether an operator is still signed in; if that ends from now on, we are told."""
-        return self.session_id is None or _aside(partial(self._here.accounts.current, self._caller)) is not None
+        return self.session_id is None or self._is_good(_aside(partial(self._here.accounts.current, self._caller)))
+
+    def _is_good(self, credential: Credential | None) -> bool:
+        """Whether the operator is still who the ticket says, and until when at most."""
+        if credential is None or credential.role != self._caller.role:
+            return False
+        if credential.expires_at is not None:
+            left = (credential.expires_at - now()).total_seconds()
+            self._expires_at = min(self._expires_at, time.monotonic() + left)
+        return True
 
     def _get_ready(self, standings: list[frames.Standing]) -> None:
         for standing in standings:
@@ -391,21 +404,30 @@ class Session:
         gevent.spawn_later(random.uniform(0, RECHECK_SPREAD), self._check_session)  # noqa: S311
 
     def _check_session(self) -> None:
-        if self._connection.is_closing:
-            return
-        try:
-            if self._here.accounts.current(self._caller) is None:
-                self.close(Closing.REVOKED)
-        except (Unavailable, RemoteProblem):
+        if not self._connection.is_closing and not self._is_checked():
             # Nobody can say so now. A fresh ticket will tell.
             self._expires_at = min(self._expires_at, time.monotonic() + RECHECK_SPREAD)
+
+    def _is_checked(self) -> bool:
+        """Whether somebody could say if the session still lives. If it does not, the socket is closed."""
+        try:
+            is_good = self._is_good(self._here.accounts.current(self._caller))
+        except (Unavailable, RemoteProblem):
+            return False
+        if not is_good:
+            self.close(Closing.REVOKED)
+        return True
 
     def ping(self, now: float) -> None:
         """Ask the client for a sign of life; a ticket is good for some hours only."""
         if now > self._expires_at:
             self.close(Closing.TICKET_IS_OLD)
-        else:
-            self._connection.ping(now)
+            return
+        self._connection.ping(now)
+        if self.session_id is not None and now > self._recheck_at:
+            self._recheck_at = now + RECHECK_SECONDS
+            # That a session has run out, or that its operator has another role, no event tells.
+            gevent.spawn(self._is_checked)
 
     def check_pong(self) -> None:
         """The ping was a while ago."""

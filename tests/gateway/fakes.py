@@ -110,7 +110,7 @@ class FakeAccounts:
             "role": role,
             "name": "Olga",
             "scopes": ["conversations", "transcripts", "surveys"],
-            "expires_at": "2030-01-01T00:00:00Z",
+            "expires_at": now() + timedelta(days=1000),
         }
         self.credentials[secret] = Credential(**(values | changes))
         return self.credentials[secret]

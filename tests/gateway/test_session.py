@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import gevent
@@ -13,10 +14,12 @@ from websockets.streams import StreamReader
 
 from chassis.auth import Caller
 from chassis.bus import Down
+from chassis.clock import now
+from chassis.http import ServiceUnavailable
 from chassis.problems import Unavailable
 from services.gateway.bootstrap import Context
 from services.gateway.closings import Closing
-from services.gateway.session import MOST_VIEWS, Session, Surroundings
+from services.gateway.session import MOST_VIEWS, RECHECK_SECONDS, Session, Surroundings
 from tests.gateway.builders import a_context, closed, erased, posted
 from tests.gateway.fakes import a_message
 
@@ -517,6 +520,64 @@ def test_a_session_that_ended_during_an_outage_is_found_out(context):
     session, connection = a_session(context, look)
     run(session)
     assert connection.closed == [Closing.REVOKED]
+
+
+def test_a_socket_ends_with_what_it_was_opened_with(context):
+    soon = now() + timedelta(minutes=2)
+    context.accounts.add_operator("program", kind="token", session_id="s-1", expires_at=soon)
+
+    def later():
+        session.ping(time.monotonic() + 100)
+        assert connection.closed == []
+        session.ping(time.monotonic() + 121)
+
+    session, connection = a_session(context, later)
+    run(session)
+    assert connection.closed == [Closing.TICKET_IS_OLD]
+
+
+@pytest.mark.parametrize("change", [{"role": "analyst"}, None], ids=["another role", "it is over"])
+def test_what_nobody_tells_of_an_operators_session_is_found_out_in_a_minute_or_two(context, change):
+    context.accounts.add_operator("console", session_id="s-1")
+
+    def later():
+        session.ping(time.monotonic() + 5)
+        if change:
+            context.accounts.add_operator("console", session_id="s-1", **change)
+        else:
+            context.accounts.live = False
+        gevent.sleep(0)
+        assert connection.closed == []
+        session.ping(time.monotonic() + 2 * RECHECK_SECONDS)
+        await_fact(lambda: bool(connection.closed))
+
+    session, connection = a_session(context, later)
+    run(session)
+    assert connection.closed == [Closing.REVOKED]
+
+
+def test_nobody_loses_a_socket_because_accounts_does_not_answer_now(context):
+    def later():
+        def fail(_caller):
+            asked.append(1)
+            raise ServiceUnavailable("accounts")
+
+        context.accounts.current = fail
+        session.ping(time.monotonic() + 2 * RECHECK_SECONDS)
+        await_fact(lambda: bool(asked))
+        gevent.sleep(0)
+        session.ping(time.monotonic() + 3 * RECHECK_SECONDS)
+
+    asked = []
+    session, connection = a_session(context, later)
+    run(session)
+    assert (connection.pings, connection.closed) == (2, [])
+
+
+def test_of_visitors_nobody_asks_whether_they_are_still_there(context):
+    context.accounts.current = lambda caller: pytest.fail("asked")
+    session, _ = a_session(context, lambda: session.ping(time.monotonic() + 2 * RECHECK_SECONDS), caller=VISITOR)
+    run(session)
 
 
 def test_a_socket_shows_a_fresh_ticket_from_time_to_time(context):

@@ -23,7 +23,7 @@ class Credential(msgspec.Struct, frozen=True):
     role: Role
     name: str = ""
     scopes: list[str] | None = None
-    expires_at: str | None = None
+    expires_at: datetime | None = None
 
     def reaches(self, scope: str) -> bool:
         """Whether it is good for ``scope``: a session is for all, an API token for those it was made for."""
