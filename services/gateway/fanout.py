@@ -5,6 +5,7 @@ except where one of them waits, so there is no lock. Nothing here waits inside a
 """
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ UNBOUND_AFTER = 60.0
 QUEUE_REFRESH_INTERVAL = 2.0
 SUMMARIES_AT_ONCE = 200
 SUMMARY_TEXT = 200
+ANNOUNCED_KEPT = 10_000
+"""Of how many conversations a process remembers how far they have got; those that were quiet longest are forgotten."""
 
 Answer = Callable[[ConversationEvent], None]
 Subject = tuple[str, str]
@@ -119,6 +122,7 @@ class Fanout:
         self._listener: Listener | None = None
         self._here: dict[str, _Here] = {}
         self._answers: dict[str, tuple[float, Answer]] = {}
+        self._announced: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._now = now
         self.is_draining = False
         self._handlers: dict[type[Event], Callable[[_Here, Any], None]] = {
@@ -290,17 +294,34 @@ class Fanout:
             answer(event)
 
     def _message_posted(self, here: _Here, event: MessagePosted) -> None:
+        if self._note_announced(event, event.seq):
+            self._take_news(here, event)
+        self._offer(here, event)
+
+    def _note_announced(self, event: ConversationEvent, seq: int) -> bool:
+        """Remember it; whether it is news, for chat says a message again whenever its command comes again."""
+        key = (event.customer_id, event.conversation_id)
+        known = self._announced.get(key, 0)
+        self._announced[key] = max(known, seq)
+        self._announced.move_to_end(key)
+        if len(self._announced) > ANNOUNCED_KEPT:
+            self._announced.popitem(last=False)
+        return seq > known
+
+    def _take_news(self, here: _Here, event: MessagePosted) -> None:
         _seat(here, "visitor", event.visitor_id, event.conversation_id)
         if event.operator_id:
             _seat(here, "operator", event.operator_id, event.conversation_id)
+        if here.operators:
+            here.summaries[event.conversation_id] = event
+        _tell_watchers(here, event.conversation_id)
+
+    def _offer(self, here: _Here, event: MessagePosted) -> None:
         audience = here.audience.get(event.conversation_id)
         if audience:
             data = frames.encode(message_frame(event))
             for member in tuple(audience):
                 member.offer(event.conversation_id, event.seq, data)
-        if here.operators:
-            here.summaries[event.conversation_id] = event
-        _tell_watchers(here, event.conversation_id)
 
     def _command_rejected(self, here: _Here, event: CommandRejected) -> None:
         """Only who sent the command hears of it, and has."""
@@ -334,6 +355,8 @@ class Fanout:
         here.is_queue_changed = True
 
     def _conversation_closed(self, here: _Here, event: ConversationClosed) -> None:
+        # What is said again of it is no news either, and would have it shown anew where it was let go.
+        self._note_announced(event, event.last_seq)
         frame = frames.Conversation(
             conversation_id=event.conversation_id,
             status="closed",
@@ -348,6 +371,7 @@ class Fanout:
 
     def _conversation_erased(self, here: _Here, event: ConversationErased) -> None:
         here.summaries.pop(event.conversation_id, None)
+        self._announced.pop((event.customer_id, event.conversation_id), None)
         self._announce(here, frames.Conversation(conversation_id=event.conversation_id, status="erased"))
         for member in tuple(here.audience.get(event.conversation_id, ())):
             member.forget(event.conversation_id)

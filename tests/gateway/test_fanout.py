@@ -9,8 +9,8 @@ from chassis.clock import now
 from contracts.chat import ConversationErased, VisitorErased
 from services.gateway import frames
 from services.gateway.closings import Closing
-from services.gateway.fanout import UNBOUND_AFTER, Fanout, NotListening
-from tests.gateway.builders import accepted, closed, opened, posted, rejected, revoked
+from services.gateway.fanout import ANNOUNCED_KEPT, UNBOUND_AFTER, Fanout, NotListening
+from tests.gateway.builders import accepted, closed, erased, opened, posted, rejected, revoked
 from tests.gateway.fakes import FakeChat, FakeListener
 
 
@@ -163,6 +163,39 @@ def test_operators_who_do_not_read_get_at_most_a_summary_now_and_then(fanout, jo
     assert reader.sent == []
     fanout.tick(2.1)
     assert [frame["last_seq"] for frame in idle.sent] == [5, 6]
+
+
+def test_a_message_that_is_announced_again_is_no_news(fanout, join):
+    visitor, operator, onlooker = join(), join("operator", "operator-1"), join("operator", "operator-2")
+    fanout.hear(posted(1))
+    fanout.hear(posted(2))
+    fanout.hear(posted(1, caused_by="again"))
+    fanout.tick(1)
+    assert [frame["last_seq"] for frame in onlooker.sent] == [2]
+    # Who waits for its echo has it nevertheless.
+    assert visitor.offered == operator.offered == [("c-1", 1), ("c-1", 2), ("c-1", 1)]
+
+
+def test_nobody_is_seated_anew_for_what_was_announced_before(fanout, join):
+    operator = join("operator", "operator-1")
+    fanout.hear(posted(1))
+    fanout.hear(closed(last_seq=2))
+    operator.views.clear()
+    for seq in (1, 2):
+        fanout.hear(posted(seq, caused_by="again"))
+    assert operator.views == {}
+    fanout.tick(1)
+    assert [frame for frame in operator.sent if "last_message" in frame] == []
+
+
+def test_only_so_many_conversations_are_remembered_by_how_far_they_got(fanout, join):
+    onlooker = join("operator", "operator-2")
+    for number in range(ANNOUNCED_KEPT + 1):
+        fanout.hear(posted(2, conversation_id=f"c-{number}"))
+    assert len(fanout._announced) == ANNOUNCED_KEPT
+    fanout.hear(erased(conversation_id=f"c-{ANNOUNCED_KEPT}"))
+    assert len(fanout._announced) == ANNOUNCED_KEPT - 1
+    assert onlooker.offered == []
 
 
 def test_a_visitor_joins_the_conversation_it_opened_somewhere_else(fanout, join):
