@@ -4,21 +4,52 @@ import logging
 import os
 import shutil
 import tempfile
+from types import SimpleNamespace
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
+from gunicorn.workers.gthread import ThreadWorker
 
 from chassis import logs
 from chassis.forking import share_inherited
 from chassis.settings import ServingSettings, read
 
 _settings = read(ServingSettings)
+
+
+class _Nameless:
+    """gunicorn's log, where of a request that cannot be read only the reason gets in."""
+
+    def __init__(self, log: Any, reason: str) -> None:
+        self._log = log
+        self._reason = reason
+
+    def warning(self, _line: str) -> None:
+        self._log.warning("Invalid request: %s", self._reason)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
+class Discreet(Worker):  # type: ignore[misc]
+    """A worker that does not log whose request could not be read, nor what it said: gunicorn would do both."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
+        here = SimpleNamespace(cfg=self.cfg, log=_Nameless(self.log, type(exc).__name__))
+        Worker.handle_error(here, req, client, addr, exc)
+
+
+class DiscreetThreads(Discreet, ThreadWorker):  # type: ignore[misc]
+    """What serves all services but the gateway."""
+
+
 _memory = "/dev/shm"  # noqa: S108 - heartbeats must not wait for a disk, and metrics not die of a full one
 
 bind = _settings.bind
 workers = _settings.workers
 threads = _settings.threads
-worker_class = "gthread"
+worker_class = DiscreetThreads
 worker_tmp_dir = _memory if os.path.isdir(_memory) else None
 preload_app = False
 timeout = 60

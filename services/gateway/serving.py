@@ -17,7 +17,7 @@ from typing import Any  # noqa: E402
 import gevent  # noqa: E402
 from gunicorn.workers.ggevent import GeventWorker  # noqa: E402
 
-from chassis.serving import child_exit, on_exit, on_starting, post_fork, pre_fork  # noqa: E402
+from chassis.serving import Discreet, child_exit, on_exit, on_starting, post_fork, pre_fork  # noqa: E402
 
 # Of each greenlet gevent would keep who spawned it, and from which lines: 3 KiB for every socket, and nobody asks.
 gevent.config.track_greenlet_tree = False
@@ -45,7 +45,7 @@ proc_name = "velaro-gateway"
 _DRAIN_CHECK_SECONDS = 0.1
 
 
-class GatewayWorker(GeventWorker):  # type: ignore[misc]
+class GatewayWorker(Discreet, GeventWorker):  # type: ignore[misc]
     """A gevent worker that, when told to stop, first says goodbye and cuts the connections that only wait.
 
     Left to itself it would wait out the whole graceful timeout for sockets and idle keep-alive

@@ -93,6 +93,29 @@ def test_every_line_is_json_also_those_of_the_server_itself(server):
     assert any(line["event"] == "request answered" and line["route"] == "/slow" for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("unreadable", "reason", "status"),
+    [
+        (b"secret\r\n\r\n", "InvalidRequestLine", b"400"),
+        (b"GET /secret HTTP/9.9\r\n\r\n", "InvalidHTTPVersion", b"400"),
+        (b"GET / HTTP/1.1\r\nse cret: x\r\n\r\n", "InvalidHeaderName", b"400"),
+        (b"GET /secret" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", "LimitRequestLine", b"414"),
+    ],
+    ids=["line", "version", "header", "length"],
+)
+def test_of_what_cannot_be_read_it_is_logged_what_is_wrong_and_not_whose_it_was(server, unreadable, reason, status):
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=10) as client:
+        client.sendall(unreadable)
+        assert client.recv(4096).split()[1] == status
+    server.send_signal(signal.SIGTERM)
+    output, _ = server.communicate(timeout=15)
+
+    lines = [json.loads(line) for line in output.decode().splitlines()]
+    assert f"Invalid request: {reason}" in [line["event"] for line in lines]
+    assert "ip=" not in output.decode()
+    assert "cret" not in output.decode()
+
+
 def test_the_workers_add_up_their_metrics(server):
     for _ in range(20):
         requests.get(f"{server.url}/nowhere", timeout=5)

@@ -158,6 +158,15 @@ def test_who_does_not_wait_for_answers_keeps_nobody_else_from_theirs(world: Worl
         assert max(counts) < FLOOD
 
 
+def test_of_what_cannot_be_read_it_is_logged_what_is_wrong_and_not_whose_it_was(world: World, tmp_path: Path):
+    with Gateway(world, tmp_path).serving() as gateway, Raw(gateway) as raw:
+        raw.sock.sendall(b"GET /secret HTTP/9.9\r\n\r\n")
+        assert raw.answer()[0] == 400
+        eventually(lambda: "Invalid request: InvalidHTTPVersion" in gateway.log.read_text())
+        assert "secret" not in gateway.log.read_text()
+        assert "ip=" not in gateway.log.read_text()
+
+
 def asking(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
