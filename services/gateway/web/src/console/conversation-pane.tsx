@@ -15,8 +15,8 @@ import { Moment } from "../shared/ui/times";
 import * as api from "./api";
 import type { Desk } from "./desk";
 import { FlagMinor } from "./flag-minor";
+import { Refused } from "./refused";
 import { hrefOf } from "./route";
-import { Refused } from "./survey-page";
 import { Trail } from "./trail";
 
 interface PaneProps {

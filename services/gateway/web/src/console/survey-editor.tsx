@@ -8,7 +8,7 @@ import { Moment, dayOf } from "../shared/ui/times";
 import * as api from "./api";
 import { AskBeforeLeaving } from "./ask-before-leaving";
 import { QuestionEditor, changed, tidied } from "./question-editor";
-import { Refused } from "./survey-page";
+import { Refused } from "./refused";
 import { SurveyPreview } from "./survey-preview";
 
 const INTRODUCTION: Record<Placement, string> = {

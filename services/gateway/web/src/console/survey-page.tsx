@@ -2,9 +2,9 @@ import { useEffect, useState } from "preact/hooks";
 
 import { explain } from "../shared/problems";
 import type { Placement } from "../shared/survey";
-import { Button } from "../shared/ui/button";
 import { Field } from "../shared/ui/field";
 import * as api from "./api";
+import { Refused } from "./refused";
 import { type SurveyPlace, type SurveyView, hrefOf } from "./route";
 import { SurveyEditor } from "./survey-editor";
 import { SurveyReport } from "./survey-report";
@@ -100,17 +100,6 @@ function Tab({ href, isHere, testId, children }: TabProps) {
     <a class="tab" href={href} data-testid={testId} {...(isHere && { "aria-current": "page" as const })}>
       {children}
     </a>
-  );
-}
-
-export function Refused({ problem, onRetry }: { problem: string; onRetry: () => void }) {
-  return (
-    <div class="note problem" role="alert">
-      <p>{problem}</p>
-      <Button look="quiet small" onClick={onRetry}>
-        Try again
-      </Button>
-    </div>
   );
 }
 

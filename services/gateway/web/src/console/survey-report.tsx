@@ -5,7 +5,7 @@ import { explain } from "../shared/problems";
 import type { Placement } from "../shared/survey";
 import { Field, valueOf } from "../shared/ui/field";
 import * as api from "./api";
-import { Refused } from "./survey-page";
+import { Refused } from "./refused";
 
 interface SurveyReportProps {
   siteId: string;

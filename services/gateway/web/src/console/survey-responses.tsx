@@ -6,7 +6,7 @@ import { Button } from "../shared/ui/button";
 import { Moment } from "../shared/ui/times";
 import * as api from "./api";
 import { hrefOf } from "./route";
-import { Refused } from "./survey-page";
+import { Refused } from "./refused";
 import { PeriodChoice } from "./survey-report";
 
 interface SurveyResponsesProps {
