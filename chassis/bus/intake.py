@@ -236,7 +236,21 @@ class Subscription:
 
     def restart(self) -> None:
         self.epoch = next(self._epochs)
-        self._link.call(self._link.hang_up)
+        self._link.call(self._let_go)
+
+    def _let_go(self) -> None:
+        """Hang up when the broker has taken the last ack: of what comes right before the end it may take no notice."""
+        if self._wire is None or self._channel is None or not self._channel.is_open:
+            self._link.hang_up()
+            return
+        hang_up = partial(self._hang_up, self._wire)
+        # The broker works through a channel in order.
+        self._channel.basic_qos(prefetch_count=self._prefetch, callback=hang_up)
+        self._link.later(CLOSING_SECONDS, hang_up)
+
+    def _hang_up(self, wire: Wire, _confirmation: object = None) -> None:
+        if wire is self._wire:
+            self._link.hang_up()
 
     def _open_channel(self, wire: Wire) -> None:
         self._wire = wire

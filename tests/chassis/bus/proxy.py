@@ -16,6 +16,8 @@ class Proxy:
         credentials = parts.netloc.rpartition("@")[0]
         self.url = parts._replace(netloc=f"{credentials}@127.0.0.1:{self._listener.getsockname()[1]}").geturl()
         self.is_refusing = False
+        # Who spoke, and who hung up, one after another.
+        self.story: list[str] = []
         self._flowing = threading.Event()
         self._flowing.set()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -61,14 +63,16 @@ class Proxy:
         for end in (client, broker):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._pairs.append((client, broker))
-        for source, sink in ((client, broker), (broker, client)):
-            threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+        for source, sink, who in ((client, broker, "client"), (broker, client, "broker")):
+            threading.Thread(target=self._forward, args=(source, sink, who), daemon=True).start()
 
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, who: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self.story.append(who)
                 self._flowing.wait()
                 sink.sendall(data)
+            self.story.append(f"{who} hangs up")
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

@@ -438,6 +438,22 @@ def test_another_takes_over_a_single_active_queue_where_the_first_stopped(consum
     eventually(lambda: second.seqs[-500:] == list(range(1000, 1500)))
 
 
+def test_whoever_steps_back_hangs_up_when_the_broker_has_taken_the_last_ack(running, bus, proxy, work):
+    handle = Recorder()
+    consumer = BatchConsumer(proxy.url, service="tests", queues=[work], payloads=[MessagePosted], handle=handle)
+    running(consumer)
+    eventually(lambda: consumer.is_up)
+    bus.publish(a_message(1)).result(5)
+    eventually(lambda: handle.seqs == [1])
+
+    consumer.step_back(work.name)
+
+    eventually(lambda: "client hangs up" in proxy.story)
+    before = proxy.story[: proxy.story.index("client hangs up")]
+    # An answer comes after all that the client said: without one, the broker may not have looked at the ack.
+    assert before[-1] == "broker"
+
+
 class Shared:
     """What two consumers handled, as one story."""
 
