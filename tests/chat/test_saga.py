@@ -254,13 +254,18 @@ def test_a_conversation_that_turns_up_in_between_is_found(world: World):
     assert world.database["messages"].count_documents({"text": {"$exists": True}}) == 0
 
 
-def test_while_many_receipts_are_missing_nobody_new_is_asked(world: World):
+def swamp(world: World) -> None:
+    """As many receipts are missing as may be, and there is another visitor."""
     world.erasures = ErasureStore(world.database, most_waiting=3)
     world.begin()
     world.bus.silent = {EraseTranscript}
     world.eraser().advance()
     other = a_visitor(visitor_id="visitor-2", token_hash=token_hash("another"))
     world.context.visitors.add_visitor(CUSTOMER, other)
+
+
+def test_while_many_receipts_are_missing_nobody_new_is_asked(world: World):
+    swamp(world)
     world.context.visitors.begin_erasure(CUSTOMER, "visitor-2", reason="asked", now=world.clock())
 
     world.bus.sent.clear()
@@ -274,12 +279,7 @@ def test_while_many_receipts_are_missing_nobody_new_is_asked(world: World):
 
 
 def test_who_is_not_asked_about_yet_is_told_of_and_their_token_is_nobodys(world: World):
-    world.erasures = ErasureStore(world.database, most_waiting=3)
-    world.begin()
-    world.bus.silent = {EraseTranscript}
-    world.eraser().advance()
-    other = a_visitor(visitor_id="visitor-2", token_hash=token_hash("another"))
-    world.context.visitors.add_visitor(CUSTOMER, other)
+    swamp(world)
     assert dies_beginning(world, Fate(AS_WRITTEN_DOWN), "visitor-2")
     world.bus.published.clear(), world.bus.sent.clear()
 

@@ -4,6 +4,10 @@ import json
 import re
 import socket
 import struct
+from collections.abc import Iterator
+
+from websockets.frames import Frame
+from websockets.streams import StreamReader
 
 from tests.gateway.world import Gateway
 
@@ -31,6 +35,18 @@ def frame(head: int, data: bytes = b"", *, is_masked: bool = True, form: int = 0
     size = {126: struct.pack("!H", length & 0xFFFF), 127: struct.pack("!Q", length)}.get(form, b"")
     start = bytes([head, (0x80 if is_masked else 0) | form]) + size
     return start + (MASK + masked(data) if is_masked else data)
+
+
+def frames_in(data: bytes) -> Iterator[Frame]:
+    """What a server said, frame by frame."""
+    reader = StreamReader()
+    reader.feed_data(data)
+    while reader.buffer:
+        parsing = Frame.parse(reader.read_exact, mask=False, max_size=None, extensions=None)
+        try:
+            next(parsing)
+        except StopIteration as parsed:
+            yield parsed.value
 
 
 def masked(data: bytes) -> bytes:

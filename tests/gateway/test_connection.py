@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import gevent
 import pytest
 from gevent import socket
-from websockets.frames import Frame, Opcode
+from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
-from websockets.streams import StreamReader
 
 from services.gateway.closings import Closing
 from services.gateway.connection import AFTER_GOODBYE, READ_SIZE, Connection
-from tests.gateway.raw import frame
+from tests.gateway.raw import frame, frames_in
 
 PING = frame(0x89)
 GOODBYE = frame(0x88, b"\x03\xe8")
@@ -112,13 +111,4 @@ def everything(client: socket.socket) -> bytes:
 
 
 def opcodes_in(data: bytes) -> list[Opcode]:
-    reader = StreamReader()
-    reader.feed_data(data)
-    found = []
-    while reader.buffer:
-        parsing = Frame.parse(reader.read_exact, mask=False, max_size=None, extensions=None)
-        try:
-            next(parsing)
-        except StopIteration as parsed:
-            found.append(parsed.value.opcode)
-    return found
+    return [each.opcode for each in frames_in(data)]

@@ -2,8 +2,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from websockets.frames import Frame
-from websockets.streams import StreamReader
 
 from chassis.clock import now
 from contracts.chat import ConversationErased, VisitorErased
@@ -12,6 +10,7 @@ from services.gateway.closings import Closing
 from services.gateway.fanout import ANNOUNCED_KEPT, UNBOUND_AFTER, Fanout, NotListening
 from tests.gateway.builders import accepted, closed, erased, opened, posted, rejected, revoked
 from tests.gateway.fakes import FakeChat, FakeListener
+from tests.gateway.raw import frames_in
 
 
 class FakeMember:
@@ -65,16 +64,7 @@ class FakeMember:
 
 
 def decoded(data: bytes) -> list[dict]:
-    reader = StreamReader()
-    reader.feed_data(data)
-    found = []
-    while reader.buffer:
-        parsing = Frame.parse(reader.read_exact, mask=False, max_size=None, extensions=None)
-        try:
-            next(parsing)
-        except StopIteration as parsed:
-            found.append(json.loads(bytes(parsed.value.data)))
-    return found
+    return [json.loads(bytes(each.data)) for each in frames_in(data)]
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import gevent.event
 import msgspec
 import pytest
 from gevent.lock import BoundedSemaphore
-from websockets.frames import Frame
-from websockets.streams import StreamReader
 
 from chassis.auth import Caller
 from chassis.bus import Down
@@ -22,6 +20,7 @@ from services.gateway.closings import Closing
 from services.gateway.session import MOST_VIEWS, RECHECK_SECONDS, Session, Surroundings
 from tests.gateway.builders import a_context, closed, erased, posted
 from tests.gateway.fakes import a_message
+from tests.gateway.raw import frames_in
 
 ME = Caller(
     service="gateway", role="operator", customer_id="customer-1", subject="operator-1", name="Olga", session_id="s-1"
@@ -55,14 +54,7 @@ class FakeConnection:
                 yield step if isinstance(step, str) else json.dumps(step)
 
     def send(self, data: bytes) -> None:
-        reader = StreamReader()
-        reader.feed_data(data)
-        while reader.buffer:
-            parsing = Frame.parse(reader.read_exact, mask=False, max_size=None, extensions=None)
-            try:
-                next(parsing)
-            except StopIteration as parsed:
-                self.sent.append(json.loads(bytes(parsed.value.data)))
+        self.sent += [json.loads(bytes(each.data)) for each in frames_in(data)]
 
     def await_room(self) -> None:
         return

@@ -1,7 +1,8 @@
 """What a visitor can ask of us about themselves: a copy of everything there is of them, and that it be erased."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import gevent
@@ -118,23 +119,21 @@ def copy_of(caller: Caller, here: Context, *, indent: int | None = None) -> Iter
 
 
 def _conversations(caller: Caller, here: Context) -> Iterator[Any]:
-    after = None
-    while True:
-        page = here.chat.conversations(caller, after=after, limit=CONVERSATIONS_PAGE)
+    for page in _pages(partial(here.chat.conversations, caller, limit=CONVERSATIONS_PAGE)):
         yield from page["conversations"]
-        after = page["next"]
-        if after is None:
-            return
 
 
 def _responses(caller: Caller, here: Context) -> Iterator[Any]:
-    after = None
-    while True:
-        page = here.surveys.own_responses(caller, after=after, limit=RESPONSES_PAGE)
+    for page in _pages(partial(here.surveys.own_responses, caller, limit=RESPONSES_PAGE)):
         yield from page["responses"]
-        after = page["next"]
-        if after is None:
-            return
+
+
+def _pages(ask: Callable[..., Any]) -> Iterator[Any]:
+    page = ask(after=None)
+    yield page
+    while page["next"] is not None:
+        page = ask(after=page["next"])
+        yield page
 
 
 def _copied(caller: Caller, conversation: Any, captures: Any, here: Context) -> Any:

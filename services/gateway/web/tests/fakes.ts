@@ -1,3 +1,4 @@
+import type { Conversation } from "../src/console/api";
 import type { History, SocketLike, Transport } from "../src/shared/line";
 import type { Message, Sender, Status } from "../src/shared/frames";
 import { Problem, Unreachable } from "../src/shared/problems";
@@ -5,6 +6,25 @@ import type { Tabs } from "../src/shared/shared-line";
 
 export const VISITOR: Sender = { kind: "visitor", id: "v-1", name: "" };
 export const OPERATOR: Sender = { kind: "operator", id: "o-1", name: "Maya" };
+
+/** One that waits, as the lists tell of it. */
+export function conversation(conversation_id: string, part: Partial<Conversation> = {}): Conversation {
+  return {
+    conversation_id,
+    site_id: "s-1",
+    visitor_name: "Ines",
+    status: "queued",
+    operator: null,
+    department: null,
+    opened_at: "2026-01-02T03:04:05Z",
+    accepted_at: null,
+    closed_at: null,
+    last_seq: 0,
+    last_message: null,
+    position: null,
+    ...part,
+  };
+}
 
 export function message(seq: number, part: Partial<Message> = {}): Message {
   return { seq, message_id: `m-${seq}`, client_id: `c-${seq}`, sender: OPERATOR, text: `words ${seq}`, sent_at: "2026-01-02T03:04:05Z", ...part };

@@ -2,27 +2,14 @@ import { render } from "preact";
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Conversation, Operator } from "../src/console/api";
+import type { Operator } from "../src/console/api";
 import { Desk } from "../src/console/desk";
 import { InboxPage } from "../src/console/inbox-page";
-import { FakeServer, NO_TABS, VISITOR } from "./fakes";
+import { FakeServer, NO_TABS, VISITOR, conversation } from "./fakes";
 
 const MAYA: Operator = { operator_id: "o-1", name: "Maya", email: "maya@example.org", role: "operator", customer_id: "c-1" };
-const INES: Conversation = {
-  conversation_id: "k",
-  site_id: "s-1",
-  visitor_name: "Ines",
-  status: "active",
-  operator: { id: "o-1", name: "Maya" },
-  department: null,
-  opened_at: "2026-01-02T03:04:05Z",
-  accepted_at: null,
-  closed_at: null,
-  last_seq: 0,
-  last_message: null,
-  position: null,
-};
-const TOM: Conversation = { ...INES, conversation_id: "k2", visitor_name: "Tom" };
+const INES = conversation("k", { status: "active", operator: { id: "o-1", name: "Maya" } });
+const TOM = { ...INES, conversation_id: "k2", visitor_name: "Tom" };
 
 let root: HTMLElement;
 let server: FakeServer;

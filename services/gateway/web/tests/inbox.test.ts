@@ -3,30 +3,12 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Conversation } from "../src/console/api";
 import { Inbox } from "../src/console/inbox";
 import type { ServerFrame } from "../src/shared/frames";
-import { OPERATOR, VISITOR, message, problem } from "./fakes";
+import { OPERATOR, VISITOR, message, problem, conversation } from "./fakes";
 
 const ME = { id: "o-1", name: "Maya" };
 
 let held: Conversation[];
 let inbox: Inbox;
-
-function conversation(conversation_id: string, part: Partial<Conversation> = {}): Conversation {
-  return {
-    conversation_id,
-    site_id: "s-1",
-    visitor_name: "Ines",
-    status: "queued",
-    operator: null,
-    department: null,
-    opened_at: "2026-01-02T03:04:05Z",
-    accepted_at: null,
-    closed_at: null,
-    last_seq: 0,
-    last_message: null,
-    position: null,
-    ...part,
-  };
-}
 
 const said = (conversation_id: string, seq: number, sender = VISITOR): ServerFrame => ({ ...message(seq, { sender }), type: "message", conversation_id });
 const shown = () => [...inbox.view.value.conversations.values()];

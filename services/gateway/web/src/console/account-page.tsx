@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Problem, explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
+import { Refused } from "../shared/ui/refused";
 import { dayOf } from "../shared/ui/times";
 import * as api from "./account-api";
 import { whatIsMissing } from "./account-banner";
@@ -21,14 +22,7 @@ export function AccountPage({ isOwner }: { isOwner: boolean }) {
       <div class="page-head">
         <h1>Account details</h1>
       </div>
-      {problem && (
-        <div class="note problem" role="alert">
-          <p>{problem}</p>
-          <Button look="quiet small" onClick={load}>
-            Try again
-          </Button>
-        </div>
-      )}
+      {problem && <Refused problem={problem} onRetry={load} />}
       {!state && !problem && <p class="loading">Loading the details…</p>}
       {state && <Standing state={state} onConfirmed={account.changed} />}
       {state && contact !== undefined && (

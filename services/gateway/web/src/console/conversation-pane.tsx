@@ -11,11 +11,11 @@ import { Composer } from "../shared/ui/composer";
 import { Confirm } from "../shared/ui/confirm";
 import { BackIcon } from "../shared/ui/icons";
 import { MessageList } from "../shared/ui/message-list";
+import { Refused } from "../shared/ui/refused";
 import { Moment } from "../shared/ui/times";
 import * as api from "./api";
 import type { Desk } from "./desk";
 import { FlagMinor } from "./flag-minor";
-import { Refused } from "./refused";
 import { hrefOf } from "./route";
 import { Trail } from "./trail";
 

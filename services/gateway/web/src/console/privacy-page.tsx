@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { GROUNDS, scopeOf } from "../shared/disclosures";
 import { explain } from "../shared/problems";
 import { Button } from "../shared/ui/button";
+import { Refused } from "../shared/ui/refused";
 import { Moment, dayOf } from "../shared/ui/times";
 import * as api from "./privacy-api";
 
@@ -30,7 +31,7 @@ function Disclosures() {
     <section class="privacy-section" aria-labelledby="disclosures">
       <h2 id="disclosures">Disclosures</h2>
       <p>What we handed over to others of your conversations. What a court forbids us to tell appears when that ends.</p>
-      <Trouble problem={problem} onRetry={() => load(null)} />
+      {problem && <Refused problem={problem} onRetry={() => load(null)} />}
       {rows?.length === 0 && <p class="page-empty">Nothing was disclosed.</p>}
       <ol class="responses">
         {rows?.map((each) => (
@@ -90,7 +91,7 @@ function SignedHead() {
       <p>
         Every entry below holds the hash of the one before it. Keep this signature of the last one: with it anybody can show that nothing up to there was changed, removed or added since.
       </p>
-      <Trouble problem={problem} onRetry={() => ask(api.getHead)} />
+      {problem && <Refused problem={problem} onRetry={() => ask(api.getHead)} />}
       {head && (
         <dl class="given" data-testid="head" data-number={head.number}>
           <Detail term="Entries">{head.number}</Detail>
@@ -124,7 +125,7 @@ function Entries() {
   return (
     <section class="privacy-section" aria-labelledby="audit">
       <h2 id="audit">What was done</h2>
-      <Trouble problem={problem} onRetry={() => load(null)} />
+      {problem && <Refused problem={problem} onRetry={() => load(null)} />}
       {rows === null && isBusy && <p class="loading">Loading…</p>}
       {rows !== null && rows.length > 0 && (
         <div class="table-scroll">
@@ -176,18 +177,6 @@ function Detail({ term, children }: { term: string; children: ComponentChildren 
     <div class="detail">
       <dt>{term}</dt>
       <dd>{children}</dd>
-    </div>
-  );
-}
-
-function Trouble({ problem, onRetry }: { problem: string; onRetry: () => void }) {
-  if (!problem) return null;
-  return (
-    <div class="note problem" role="alert">
-      <p>{problem}</p>
-      <Button look="quiet small" onClick={onRetry}>
-        Try again
-      </Button>
     </div>
   );
 }

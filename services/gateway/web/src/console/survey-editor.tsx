@@ -4,11 +4,11 @@ import { newId } from "../shared/ids";
 import { Problem, explain } from "../shared/problems";
 import type { Placement, Question } from "../shared/survey";
 import { Button } from "../shared/ui/button";
+import { Refused } from "../shared/ui/refused";
 import { Moment, dayOf } from "../shared/ui/times";
 import * as api from "./api";
 import { AskBeforeLeaving } from "./ask-before-leaving";
 import { QuestionEditor, changed, tidied } from "./question-editor";
-import { Refused } from "./refused";
 import { SurveyPreview } from "./survey-preview";
 
 const INTRODUCTION: Record<Placement, string> = {

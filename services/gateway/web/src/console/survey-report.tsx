@@ -4,8 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 import { explain } from "../shared/problems";
 import type { Placement } from "../shared/survey";
 import { Field, valueOf } from "../shared/ui/field";
+import { Refused } from "../shared/ui/refused";
 import * as api from "./api";
-import { Refused } from "./refused";
 
 interface SurveyReportProps {
   siteId: string;

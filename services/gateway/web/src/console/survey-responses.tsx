@@ -3,10 +3,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { explain } from "../shared/problems";
 import type { Placement } from "../shared/survey";
 import { Button } from "../shared/ui/button";
+import { Refused } from "../shared/ui/refused";
 import { Moment } from "../shared/ui/times";
 import * as api from "./api";
 import { hrefOf } from "./route";
-import { Refused } from "./refused";
 import { PeriodChoice } from "./survey-report";
 
 interface SurveyResponsesProps {

@@ -2,8 +2,8 @@ import { useEffect, useState } from "preact/hooks";
 
 import { Problem, explain } from "../shared/problems";
 import type { Placement } from "../shared/survey";
-import { Button } from "../shared/ui/button";
 import { MessageList } from "../shared/ui/message-list";
+import { Refused } from "../shared/ui/refused";
 import { Moment, dayOf } from "../shared/ui/times";
 import * as api from "./api";
 import { Detail } from "./conversation-pane";
@@ -26,14 +26,7 @@ export function TranscriptPage({ transcriptId }: { transcriptId: string }) {
           Not there yet: a transcript is sealed shortly after the conversation ends…
         </p>
       )}
-      {problem && (
-        <div class="note problem" role="alert">
-          <p>{problem}</p>
-          <Button look="quiet small" onClick={retry}>
-            Try again
-          </Button>
-        </div>
-      )}
+      {problem && <Refused problem={problem} onRetry={retry} />}
       {!transcript && !isSealing && !problem && <p class="loading">Loading the transcript…</p>}
       {transcript && <Sealed transcript={transcript} />}
     </main>

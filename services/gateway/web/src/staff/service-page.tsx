@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { explain } from "../shared/problems";
 import type { Topic } from "../shared/survey";
-import { Button } from "../shared/ui/button";
+import { Refused } from "../shared/ui/refused";
 import * as api from "./api";
 
 const RATINGS = ["1", "2", "3", "4", "5"];
@@ -28,14 +28,7 @@ export function ServicePage() {
         <h1>Our service</h1>
       </div>
       <p>Ratings from 1 to 5 by visitors of all customers, in whole tens. What fewer than ten said in a month is left out.</p>
-      {problem && (
-        <div class="note problem" role="alert">
-          <p>{problem}</p>
-          <Button look="quiet small" onClick={load}>
-            Try again
-          </Button>
-        </div>
-      )}
+      {problem && <Refused problem={problem} onRetry={load} />}
       {!months && !problem && <p class="loading">Counting…</p>}
       {months?.length === 0 && <p class="page-empty">Too few have said anything yet.</p>}
       {months && months.length > 0 && <Ratings months={months} />}

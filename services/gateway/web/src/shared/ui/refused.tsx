@@ -1,4 +1,4 @@
-import { Button } from "../shared/ui/button";
+import { Button } from "./button";
 
 /** What could not be read, in the place where it would be, and a way to try again. */
 export function Refused({ problem, onRetry }: { problem: string; onRetry: () => void }) {
