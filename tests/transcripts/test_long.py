@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from services.transcripts import actions
 from services.transcripts.model import Message
-from services.transcripts.store import PAGE, TranscriptStore
+from services.transcripts.store import COMPRESSION, PAGE, TranscriptStore
 from tests.transcripts.builders import BEGINNING, Dialogue, shown
 from tests.transcripts.conftest import Headers
 
@@ -65,6 +65,11 @@ def test_it_is_sealed_and_archived_with_little_held(long: Dialogue, store: Trans
     transcript = store.get(long.customer_id, long.conversation_id)
     with little_held():
         assert actions.archive_transcript(transcript, store=store, now=NOW)
+
+
+def test_what_compresses_it_takes_little_itself():
+    # The compressor's tables are not Python's, so that nothing above has seen them.
+    assert COMPRESSION.estimated_compression_context_size() < 2 * MEGABYTE
 
 
 def test_what_is_missing_is_fetched_with_little_held(long: Dialogue, store: TranscriptStore):
