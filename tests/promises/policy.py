@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from pymongo import MongoClient
 from chassis.testing import eventually
 from deploy.local.instance import REPOSITORY, Instance
 from deploy.local.processes import environment
+from tests.edge.everywhere import answers_everywhere
 
 FIFTEEN_DAYS = timedelta(days=15)
-ASKED_IN_A_ROW = 12
-"""There are several gateway processes, and each of them has to know."""
+IN_FORCE = "/api/v1/policy"
 
 
 class Versions:
@@ -29,6 +30,7 @@ class Versions:
         self.database = self._client.get_default_database()
         self.collection = self.database["policy_versions"]
         self._base_url = instance.base_url
+        self._everywhere = partial(answers_everywhere, instance, IN_FORCE)
 
     def close(self) -> None:
         self._client.close()
@@ -54,16 +56,20 @@ class Versions:
         return version
 
     def await_in_force(self, version: str) -> None:
-        eventually(lambda: all(self.in_force() == version for _ in range(ASKED_IN_A_ROW)), timeout=60, every=0.5)
+        """Return when every gateway says so."""
+        eventually(lambda: {_version(each) for each in self._everywhere()} == {version}, timeout=60, every=0.5)
 
     def in_force(self) -> str:
         """What the public edge says."""
-        # Each on a connection of its own, so that it may be any process that answers.
-        return str(requests.get(f"{self._base_url}/api/v1/policy", timeout=10).json()["in_force"]["version"])
+        return _version(requests.get(self._base_url + IN_FORCE, timeout=10).json())
 
     def states(self) -> dict[str, str]:
         listed = requests.get(f"{self._base_url}/api/v1/policy/versions", timeout=10).json()["versions"]
         return {each["version"]: each["state"] for each in listed}
+
+
+def _version(policy: Any) -> str:
+    return str(policy["in_force"]["version"])
 
 
 @contextmanager

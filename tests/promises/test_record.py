@@ -24,6 +24,7 @@ from deploy.local.stack import Stack
 from tests.edge import screens
 from tests.edge.browser import shot
 from tests.edge.customers import Customer
+from tests.edge.everywhere import answers_everywhere
 from tests.edge.http import Edge
 from tests.edge.people import BROWSER, WIDGET, Visitor
 from tests.edge.traces import Traces
@@ -244,7 +245,7 @@ def test_turned_off_it_stops_for_a_visitor_who_is_there(chosen: Callable[..., Cu
     visitor, operator = Visitor(customer.base_url, customer.site_key), customer.operator()
     visitor.edge.bear(visitor.visit(page("/before"))["visitor_token"])
     customer.operator("owner").choose(customer.site_id, has_trail=False)
-    eventually(lambda: all(not fresh_config(customer)["has_trail"] for _ in range(12)), timeout=30)
+    eventually(lambda: not any(each["has_trail"] for each in configs(customer, stack)), timeout=40)
     marker = f"shelf{uuid4().hex}"
 
     visitor.visit(page(f"/{marker}"))
@@ -254,10 +255,8 @@ def test_turned_off_it_stops_for_a_visitor_who_is_there(chosen: Callable[..., Cu
     assert Traces(stack.instance).of(marker) == []
 
 
-def fresh_config(customer: Customer) -> Any:
-    """On a connection of its own, so that it may be any process that answers."""
-    url = f"{customer.base_url}{WIDGET}/config"
-    return requests.get(url, params={"site": customer.site_key}, timeout=10).json()
+def configs(customer: Customer, stack: Stack) -> list[Any]:
+    return answers_everywhere(stack.instance, f"{WIDGET}/config?site={customer.site_key}")
 
 
 def test_only_owners_and_admins_of_the_customer_choose(customer: Customer, neighbour: Customer) -> None:
