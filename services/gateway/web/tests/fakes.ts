@@ -1,5 +1,6 @@
 import type { Conversation } from "../src/console/api";
-import type { History, SocketLike, Transport } from "../src/shared/line";
+import type { SocketLike } from "../src/shared/line";
+import type { History, Transport } from "../src/shared/transport";
 import type { Message, Sender, Status } from "../src/shared/frames";
 import { Problem, Unreachable } from "../src/shared/problems";
 import type { Tabs } from "../src/shared/shared-line";

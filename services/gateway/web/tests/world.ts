@@ -1,6 +1,7 @@
 import { Connection } from "../src/shared/connection";
 import type { Message, Sender } from "../src/shared/frames";
-import type { SocketLike, Transport } from "../src/shared/line";
+import type { SocketLike } from "../src/shared/line";
+import type { Transport } from "../src/shared/transport";
 import { Unreachable } from "../src/shared/problems";
 import type { ChannelLike, LocksLike, Tabs } from "../src/shared/shared-line";
 import { OPERATOR, VISITOR, message } from "./fakes";

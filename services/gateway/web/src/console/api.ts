@@ -1,8 +1,8 @@
 import type { LastMessage, Message, Person, Status } from "../shared/frames";
 import { call } from "../shared/http";
-import type { History, PostedMessage, Transport } from "../shared/line";
 import { Problem } from "../shared/problems";
 import type { Placement, Question, Survey } from "../shared/survey";
+import type { History, PostedMessage, Transport } from "../shared/transport";
 
 export interface Operator {
   operator_id: string;

@@ -1,8 +1,9 @@
 import { pauseAfter } from "./backoff";
-import { type ClientFrame, type Message, type ReadyFrame, type Sender, type ServerFrame, type Status, parseFrame } from "./frames";
+import { type ClientFrame, type ReadyFrame, type ServerFrame, parseFrame } from "./frames";
 import { Observable } from "./observable";
 import { Polling } from "./polling";
 import { Problem } from "./problems";
+import type { Transport } from "./transport";
 
 export type LineState =
   | "idle"
@@ -17,28 +18,6 @@ export type LineState =
   | "refused";
 
 export const isUp = (state: LineState) => state === "live" || state === "polling";
-
-export interface History {
-  messages: Message[];
-  last_seq: number;
-  status: Status;
-}
-
-export interface PostedMessage {
-  seq: number;
-  message_id: string;
-  sent_at: string;
-}
-
-/** The calls a line needs from HTTP: the same module serves visitors and operators. */
-export interface Transport {
-  readonly self: Sender;
-  ticket(): Promise<{ ticket: string }>;
-  /** Messages after a seq; waits up to so many seconds for news before it answers. */
-  history(conversationId: string, after: number, waitS: number, signal: AbortSignal): Promise<History>;
-  /** Null when the message was accepted and is not confirmed yet. */
-  post(conversationId: string, clientId: string, text: string): Promise<PostedMessage | null>;
-}
 
 /** What carries frames between this page and the server. After every `ready`, whatever has no answer goes again. */
 export interface Line {

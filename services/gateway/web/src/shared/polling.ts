@@ -1,6 +1,6 @@
 import type { ClientFrame, ServerFrame, Status } from "./frames";
-import type { Transport } from "./line";
 import { Problem, explain } from "./problems";
+import type { Transport } from "./transport";
 
 /** How far one conversation was read, and how it stood when last told. */
 interface Cursor {

@@ -1,8 +1,8 @@
 import type { Page } from "../shared/embedding";
 import type { Person, Status } from "../shared/frames";
 import { call } from "../shared/http";
-import type { History, Transport } from "../shared/line";
 import type { Answers, Survey } from "../shared/survey";
+import type { History, Transport } from "../shared/transport";
 
 export interface Config {
   site: { name?: string };
