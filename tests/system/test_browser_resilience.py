@@ -10,7 +10,7 @@ from tests.edge.browser import shot
 from tests.edge.screens import say, start, to_console
 
 WITHOUT_SOCKETS = "window.WebSocket = function () { throw new Error('blocked') }"
-SOON = 5_000
+SOON = 10_000
 EVENTUALLY = 30_000
 
 Place = Page | FrameLocator
@@ -186,6 +186,7 @@ def test_a_visitors_tabs_share_one_socket_and_hand_it_over(
     other.get_by_test_id("launcher").click()
     sees(other, "From the first tab.")
     say(other, "From the second.")
+    sees(console, "From the first tab.", "From the second.")
     say(console, "I see both.")
     everything = ["From the first tab.", "From the second.", "I see both."]
     for place in (widget, other, console):
@@ -195,6 +196,7 @@ def test_a_visitors_tabs_share_one_socket_and_hand_it_over(
 
     first.close()
     say(other, "And now?")
+    sees(console, *everything, "And now?")
     say(console, "Still here.")
     for place in (other, console):
         sees(place, *everything, "And now?", "Still here.")
