@@ -4,9 +4,9 @@ import os
 import shutil
 import signal
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,7 +42,8 @@ GATEWAY = {
     "VELARO_DRAIN_SECONDS": "2",
 }
 ARCHIVING = {"VELARO_ARCHIVE_AFTER": "PT0S", "VELARO_ARCHIVE_EVERY": "PT2S", "VELARO_SEAL_LATE_EVERY": "PT5S"}
-REMINDING = {"VELARO_SEAL_REMINDER_AFTER": "PT5S"}
+NOT_REMINDING = {"VELARO_SEAL_REMINDER_AFTER": "PT1H"}
+"""What is announced again would hide what is lost without confirms."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Spare:
     of: str
     fault: str = ""
     is_on_small_disk: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 SPARES = (
@@ -65,6 +67,7 @@ SPARES = (
     Spare("relay-without-majority", "chat-relay", "without-majority"),
     Spare("relay-without-single-active", "chat-relay", "without-single-active"),
     Spare("relay-without-single-active-2", "chat-relay", "without-single-active"),
+    Spare("chat-consumer-soon-reminding", "chat-consumer", settings={"VELARO_SEAL_REMINDER_AFTER": "PT5S"}),
     Spare("transcripts-consumer-2", "transcripts-consumer"),
     Spare("dying-transcripts-consumer", "transcripts-consumer", "dying-before-delete"),
     Spare("transcripts-beat-2", "transcripts-beat"),
@@ -105,7 +108,7 @@ class System:
             "gateway": GATEWAY | {"VELARO_AMQP_URL": self.gateway_to_broker.url},
             "chat": database,
             "chat-relay": database | {"VELARO_AMQP_URL": self.relays_to_broker["chat-relay"].url},
-            "chat-consumer": REMINDING,
+            "chat-consumer": NOT_REMINDING,
             "transcripts-worker": ARCHIVING,
             "transcripts-beat": ARCHIVING,
         }
@@ -152,7 +155,7 @@ class System:
 
     def _process_of(self, spare: Spare) -> Process:
         twin = next(process for process in all_of(self.instance) if process.name == spare.of)
-        changed = {}
+        changed = dict(spare.settings)
         if twin.stage == "workers":
             changed["VELARO_OPERATIONS_BIND"] = f"127.0.0.1:{self.operations_of(spare.name)}"
         if spare.name in self.relays_to_broker:

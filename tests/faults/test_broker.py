@@ -80,7 +80,7 @@ def test_conversations_whose_end_was_in_the_records_queue_when_it_was_deleted_ar
     system: System, driver: Driver, note: Note, seed: int
 ) -> None:
     """Chat tells of them again until it hears that they are sealed."""
-    with Load(driver) as load:
+    with system.instead(["chat-consumer"], ["chat-consumer-soon-reminding"]), Load(driver) as load:
         note(load.run(lambda: None, seed=seed))
         with asleep(system.pid(RECORDER)):
             assert set(load.close_conversations()) == {200}
