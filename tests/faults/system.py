@@ -76,6 +76,7 @@ SPARES = (
     Spare("worker-without-late-acks", "transcripts-worker", "slow-archive,without-late-acks"),
     Spare("relay-with-wrong-clock", "chat-relay", "wrong-clock"),
     Spare("gateway-with-wrong-clock", "gateway", "wrong-clock"),
+    Spare("gateway-without-turns", "gateway", "without-turns"),
     Spare("beat-with-wrong-clock", "transcripts-beat", "wrong-clock,wrong-clock-of-beat"),
     Spare("relay-on-small-disk", "chat-relay", is_on_small_disk=True),
     Spare("consumer-on-small-disk", "transcripts-consumer", is_on_small_disk=True),

@@ -61,6 +61,16 @@ def without_single_active(relay: ModuleType) -> None:
     relay.partition_queues = partition_queues
 
 
+def without_turns(turns: ModuleType) -> None:
+    """The gateway sends a client's next message on before chat has answered the last."""
+
+    def take(self: Any, command: Any) -> None:
+        self._fanout.expect_answer(command.command_id, lambda event: self._answered(command.client_id, event))
+        self._commands.send(command)
+
+    turns.Turns.take = take
+
+
 def without_majority(mongo: ModuleType) -> None:
     """A write counts once one member has it in memory."""
     client = mongo.MongoClient
@@ -143,6 +153,7 @@ CHANGES: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
     "poisonable": ("services.chat.relay", poisonable),
     "without-confirms": ("chassis.bus.publisher", without_confirms),
     "without-single-active": ("services.chat.relay", without_single_active),
+    "without-turns": ("services.gateway.turns", without_turns),
     "without-majority": ("chassis.mongo", without_majority),
     "dying-before-delete": ("chassis.outbox", dying_before_delete),
     "slow-archive": ("services.transcripts.actions", slow_archive),
