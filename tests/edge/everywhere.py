@@ -1,4 +1,4 @@
-"""Asking every process of the gateway: whoever connects cannot choose which of them answers."""
+"""Asking every process of the gateway. Whoever connects cannot choose which of them answers, so this looks who did."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The proof that the rows can fail: with one safeguard switched off, one of them does.
+"""The proof that the rows can fail: with a safeguard switched off, and whatever else would make up for it, one does.
 
 Each is switched off in the database, at the broker or in a process that a test starts; there is no
 switch in the software itself.

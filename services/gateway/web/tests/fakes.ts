@@ -1,9 +1,9 @@
 import type { Conversation } from "../src/console/api";
-import type { SocketLike } from "../src/shared/line";
-import type { History, Transport } from "../src/shared/transport";
 import type { Message, Sender, Status } from "../src/shared/frames";
+import type { SocketLike } from "../src/shared/line";
 import { Problem, Unreachable } from "../src/shared/problems";
 import type { Tabs } from "../src/shared/shared-line";
+import type { History, Transport } from "../src/shared/transport";
 
 export const VISITOR: Sender = { kind: "visitor", id: "v-1", name: "" };
 export const OPERATOR: Sender = { kind: "operator", id: "o-1", name: "Maya" };

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Conversation } from "../src/console/api";
 import { Inbox } from "../src/console/inbox";
 import type { ServerFrame } from "../src/shared/frames";
-import { OPERATOR, VISITOR, message, problem, conversation } from "./fakes";
+import { OPERATOR, VISITOR, conversation, message, problem } from "./fakes";
 
 const ME = { id: "o-1", name: "Maya" };
 

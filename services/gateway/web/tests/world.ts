@@ -1,9 +1,9 @@
 import { Connection } from "../src/shared/connection";
 import type { Message, Sender } from "../src/shared/frames";
 import type { SocketLike } from "../src/shared/line";
-import type { Transport } from "../src/shared/transport";
 import { Unreachable } from "../src/shared/problems";
 import type { ChannelLike, LocksLike, Tabs } from "../src/shared/shared-line";
+import type { Transport } from "../src/shared/transport";
 import { OPERATOR, VISITOR, message } from "./fakes";
 
 const LATENCY_MS = 5;
